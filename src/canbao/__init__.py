@@ -1,0 +1,1 @@
+"""Enrollment ledgers: one person, one file."""

@@ -1,0 +1,19 @@
+"""The two ways in which the product says no to a person; everything else is a bug and is loud."""
+
+
+class CanbaoError(Exception):
+    """A message for a person, never a traceback. `exit_status` is what the command ends with."""
+
+    exit_status = 1
+
+
+class UserError(CanbaoError):
+    """Wrong use: unknown option, missing landing area, unreadable rule file (exit 2)."""
+
+    exit_status = 2
+
+
+class Blocked(CanbaoError):  # noqa: N818 - it is a state of the night, not a fault of the program
+    """The run stopped before publishing because a blocking check failed (exit 1)."""
+
+    exit_status = 1

@@ -1,0 +1,25 @@
+"""Where the product's own files lie, from a checkout as from an installed wheel."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _beside(name: str) -> Path:
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parents[1] / name
+
+
+def sql_dir() -> Path:
+    """The folder of the SQL steps (`sql/` of the checkout, `canbao/sql` of a wheel)."""
+    return _beside("sql")
+
+
+def flows_dir() -> Path:
+    """The folder of the Prefect flows."""
+    return _beside("flows")
+
+
+def package_dir(name: str) -> Path:
+    """A folder of data files inside the package: `codes`, `rules`, `sources`, `divisions`."""
+    return _PACKAGE / name
