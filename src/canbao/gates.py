@@ -1,0 +1,322 @@
+"""The gates before the build: what alone may stop a publication, and nothing else (contract.md section 2).
+
+A check has three states: passed, failed, could not be computed; the last never counts as passed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from canbao.errors import UserError
+from canbao.home import read_json
+
+if TYPE_CHECKING:
+    from canbao.intake import IntakeResult, SourceDef
+
+FALL_SHARE = 0.2
+"""A snapshot source may lose this share of its rows against its last published delivery (contract.md section 2)."""
+FALL_ROWS = 20
+"""…or this many rows, whichever is more, before the night stops."""
+REJECTED_ROWS = 10
+"""A rejected share counts only from this many rejected rows on."""
+
+GATE_IDS = ("refused", "rejected_share", "row_fall")
+"""Gates that exist once per source; their check id is `<gate>.<source>`."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check and its outcome; a row of `quality_metric`.
+
+    Attributes:
+        check_id: Stable name, as `--accept` takes it.
+        title: What is checked, in Chinese.
+        axis: completeness, correctness, consistency or timeliness.
+        severity: block, warn or info.
+        passed: True, False, or None where it could not be computed.
+        numerator: What was counted (bad rows, mostly).
+        denominator: Out of how many.
+        value: The figure that is compared.
+        threshold: The limit it is compared with.
+        source: The source it speaks of, if any.
+        table_name: The table it speaks of, if any.
+        message: What is wrong and what to do, in Chinese; empty where nothing is.
+        accepted: The reason given with `--accept`, None where none was.
+    """
+
+    check_id: str
+    title: str
+    axis: str
+    severity: str
+    passed: bool | None
+    numerator: int | None = None
+    denominator: int | None = None
+    value: float | None = None
+    threshold: float | None = None
+    source: str | None = None
+    table_name: str | None = None
+    message: str = ""
+    accepted: str | None = None
+
+    @property
+    def state(self) -> str:
+        """`passed`, `failed` or `not_computed`."""
+        return {True: "passed", False: "failed", None: "not_computed"}[self.passed]
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it stops the night."""
+        return self.severity == "block" and self.passed is not True and self.accepted is None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest and the run report."""
+        return {**asdict(self), "state": self.state}
+
+
+def verify_accepts(accepts: Mapping[str, str], known: Iterable[str], required: Iterable[str]) -> None:
+    """See that every `--accept` names a check that exists and may be let pass.
+
+    Raises:
+        UserError: An unknown check, or one that nothing can replace (a required source).
+    """
+    known = set(known)
+    for check_id in accepts:
+        if check_id in required:
+            raise UserError(f"检查 {check_id} 不能放行:没有这一来源就无法编制台账。请先补交数据。")
+        if check_id not in known:
+            near = "、".join(sorted(name for name in known if name.split(".")[0] == check_id.split(".")[0]))
+            hint = f"同类检查有:{near}。" if near else "检查编号见上次运行的提示或 reports/quality/index.html。"
+            raise UserError(f"没有编号为 {check_id} 的检查(--accept)。{hint}")
+
+
+def known_ids(definitions: Mapping[str, "SourceDef"], landings: Sequence[Path]) -> set[str]:
+    """Ids of the gates of every defined source, and of the folders in the landing areas that are no known source."""
+    folders = {entry.name for landing in landings if landing.is_dir() for entry in landing.iterdir() if entry.is_dir()}
+    return {f"{gate}.{name}" for gate in GATE_IDS for name in definitions} | {f"refused.{name}" for name in folders}
+
+
+def apply(checks: Iterable[Check], accepts: Mapping[str, str], also_block: Iterable[str] = ()) -> list[Check]:
+    """Lay the office's configuration and tonight's `--accept` over the outcomes.
+
+    Args:
+        checks: Outcomes as computed.
+        accepts: check_id to reason.
+        also_block: Ids of warnings that this office lets stop the night (`<home>/canbao.toml`, `[checks] block`).
+    """
+    stricter = set(also_block)
+    return [
+        replace(
+            check,
+            severity="block" if check.check_id in stricter else check.severity,
+            accepted=accepts.get(check.check_id) if check.passed is not True else None,
+        )
+        for check in checks
+    ]
+
+
+def intake_checks(
+    intake: "IntakeResult",
+    definitions: Mapping[str, "SourceDef"],
+    baselines: Mapping[str, "Baseline"],
+) -> list[Check]:
+    """All gates that can be judged from what was taken in: one check per gate and source concerned."""
+    checks = [*_refusals(intake), *_required(intake, definitions)]
+    delivered = _delivered(intake)
+    for name, definition in definitions.items():
+        if name not in delivered:
+            continue
+        checks.append(_rejected_share(name, definition, delivered[name]))
+        if definition.kind == "snapshot":
+            checks.append(_row_fall(name, definition, delivered[name], baselines.get(name)))
+    return checks
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What one source sent, as this run read it."""
+
+    delivery: date | None
+    read: int
+    accepted: int
+    rejected: int
+    counties: Mapping[str, int]
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the last publication that had the source used of it."""
+
+    publication: str
+    delivery: str
+    accepted: int
+    counties: Mapping[str, int]
+    digests: tuple[str, ...] = ()
+
+
+def summarize(intake: "IntakeResult") -> dict[str, dict[str, Any]]:
+    """Per source what the manifest keeps: deliveries, rows, rows per county of snapshot sources, digests."""
+    return {
+        name: {
+            "delivery": str(found.delivery) if found.delivery else None,
+            "rows_read": found.read,
+            "rows_accepted": found.accepted,
+            "rows_rejected": found.rejected,
+            "counties": dict(sorted(found.counties.items())),
+            "digests": sorted(found.digests),
+        }
+        for name, found in _delivered(intake).items()
+    }
+
+
+def baselines(publications: Iterable[Path], as_of: date) -> dict[str, Baseline]:
+    """Per source its last published delivery: of the newest publication not after `as_of` that had the source.
+
+    Args:
+        publications: Folders of publications, oldest first.
+        as_of: This run's as-of date.
+    """
+    found: dict[str, Baseline] = {}
+    for folder in reversed(list(publications)):
+        if folder.parent.name > as_of.isoformat():
+            continue
+        manifest = read_json(folder / "manifest.json")
+        for name, entry in manifest.get("inputs", {}).get("sources", {}).items():
+            if name not in found:
+                found[name] = Baseline(
+                    publication=f"{folder.parent.name}/{folder.name}",
+                    delivery=entry.get("delivery") or "",
+                    accepted=int(entry.get("rows_accepted", 0)),
+                    counties=entry.get("counties", {}),
+                    digests=tuple(entry.get("digests", ())),
+                )
+    return found
+
+
+def _delivered(intake: "IntakeResult") -> dict[str, Delivered]:
+    counties: dict[str, dict[str, int]] = {}
+    if intake.counties.height:
+        for source, county, rows in intake.counties.select(intake.counties.columns[:3]).iter_rows():
+            if county is not None:
+                counties.setdefault(source, {})[county] = rows
+    found: dict[str, Delivered] = {}
+    for row in intake.files.iter_rows(named=True):
+        before = found.get(row["source"])
+        good = row["state"] == "accepted"
+        found[row["source"]] = Delivered(
+            delivery=max(filter(None, (before.delivery if before else None, row["delivery"])), default=None),
+            read=(before.read if before else 0) + (row["rows_read"] or 0 if good else 0),
+            accepted=(before.accepted if before else 0) + (row["rows_accepted"] or 0 if good else 0),
+            rejected=(before.rejected if before else 0) + (row["rows_rejected"] or 0 if good else 0),
+            counties=counties.get(row["source"], {}),
+            digests=(*(before.digests if before else ()), row["sha256"] or ""),
+        )
+    return found
+
+
+def _refusals(intake: "IntakeResult") -> list[Check]:
+    by_source: dict[str, list[Any]] = {}
+    for refusal in intake.refusals:
+        by_source.setdefault(refusal.source, []).append(refusal)
+    return [
+        Check(
+            check_id=f"refused.{source}",
+            title="文件和批次均能读取",
+            axis="completeness",
+            severity="block",
+            passed=False,
+            numerator=len(refusals),
+            value=float(len(refusals)),
+            threshold=0.0,
+            source=source,
+            message="\n".join(
+                f"{source}/{refusal.delivery or ''}{'/' + refusal.file if refusal.file else ''}:{refusal.message}"
+                for refusal in refusals
+            ),
+        )
+        for source, refusals in sorted(by_source.items())
+    ]
+
+
+def _required(intake: "IntakeResult", definitions: Mapping[str, "SourceDef"]) -> list[Check]:
+    checks = []
+    for name, definition in definitions.items():
+        missing = name in intake.missing_sources
+        if not (missing or definition.required_source):
+            continue
+        where = f"{name}/<日期>/"
+        checks.append(
+            Check(
+                check_id=f"required.{name}" if definition.required_source else f"delivered.{name}",
+                title=f"已收到“{definition.title}”",
+                axis="completeness",
+                severity="block" if definition.required_source else "info",
+                passed=not missing,
+                numerator=int(missing),
+                value=float(missing),
+                threshold=0.0,
+                source=name,
+                message=""
+                if not missing
+                else f"没有截至本日的“{definition.title}”数据,请将文件放入 {where} 后重新运行。"
+                if definition.required_source
+                else f"没有截至本日的“{definition.title}”数据,只影响用到它的部分。",
+            )
+        )
+    return checks
+
+
+def _rejected_share(name: str, definition: "SourceDef", found: Delivered) -> Check:
+    share = found.rejected / found.read if found.read else 0.0
+    failed = share > definition.max_rejected_share and found.rejected >= REJECTED_ROWS
+    return Check(
+        check_id=f"rejected_share.{name}",
+        title=f"“{definition.title}”剔除行占比",
+        axis="correctness",
+        severity="block",
+        passed=not failed,
+        numerator=found.rejected,
+        denominator=found.read,
+        value=share,
+        threshold=definition.max_rejected_share,
+        source=name,
+        message=f"“{definition.title}”读入 {found.read:,} 行,剔除 {found.rejected:,} 行({share:.1%}),"
+        f"超过限额 {definition.max_rejected_share:.0%}。请按 quarantine 表中的行号和原因与报送部门核对后重报。"
+        if failed
+        else "",
+    )
+
+
+def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseline | None) -> Check:
+    check = Check(
+        check_id=f"row_fall.{name}",
+        title=f"“{definition.title}”行数与上次发布所用数据相比",
+        axis="completeness",
+        severity="block",
+        passed=True,
+        numerator=0,
+        threshold=FALL_SHARE,
+        source=name,
+    )
+    same = last and last.delivery == str(found.delivery) and sorted(last.digests) == sorted(found.digests)
+    if last is None or same:
+        return check  # nothing to compare with: a first delivery, or the very delivery that was published
+    falls = [("全部", last.accepted, found.accepted)]
+    falls += [(county, rows, found.counties.get(county, 0)) for county, rows in sorted(last.counties.items())]
+    bad = [(where, was, now) for where, was, now in falls if was - now > FALL_ROWS and was - now > FALL_SHARE * was]
+    worst = max(((was - now) / was for _, was, now in bad or falls[:1] if was), default=0.0)
+    told = ";".join(f"{where} {was:,} → {now:,} 行(-{(was - now) / was:.1%})" for where, was, now in bad[:10])
+    more = f" 等 {len(bad)} 处" if len(bad) > 10 else ""
+    return replace(
+        check,
+        passed=not bad,
+        numerator=max(last.accepted - found.accepted, 0),
+        denominator=last.accepted,
+        value=max(worst, 0.0),
+        message=f"“{definition.title}”行数骤降:{told}{more}(对比 {last.delivery} 批)。请与报送部门核实是否漏报;"
+        f"确属正常的,加 --accept row_fall.{name} --reason 理由 重新运行。"
+        if bad
+        else "",
+    )
