@@ -1,0 +1,371 @@
+"""Great Expectations over the warehouse: the suites are data (`expectations/*.toml`), the figures become checks.
+
+Nothing that it writes holds a value of a person: results are counts, and every query of a suite gives counts.
+"""
+
+import contextlib
+import html
+import json
+import logging
+import os
+import re
+import shutil
+import tomllib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from canbao.gates import Check
+from canbao.paths import package_dir
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from canbao.intake import SourceDef
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of a suite, spelled out for one table.
+
+    Attributes:
+        check_id: Stable name.
+        table: The table in the warehouse.
+        title: In Chinese.
+        axis: completeness, correctness, consistency or timeliness.
+        severity: block, warn or info.
+        expect: rows, not_null, unique, in_set or nothing_found.
+        columns: Columns it speaks of.
+        values: Allowed values of in_set.
+        sql: Text of nothing_found: it gives the wrong rows, which are counted; `{batch}` stands for the table.
+        source: The source, for staged tables.
+    """
+
+    check_id: str
+    table: str
+    title: str
+    axis: str
+    severity: str
+    expect: str
+    columns: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    sql: str = ""
+    source: str | None = None
+
+
+def load_suite(
+    layer: str, definitions: Mapping[str, "SourceDef"] | None = None, codes: Mapping[str, Sequence[str]] | None = None
+) -> list[Rule]:
+    """Read a suite and spell out its repeated checks.
+
+    Args:
+        layer: `staged` or `built`.
+        definitions: The sources to repeat over: those that were delivered.
+        codes: Allowed values per code list, keyed `<source>.<field>`.
+    """
+    folder = package_dir("expectations")
+    rules: list[Rule] = []
+    for entry in tomllib.loads((folder / f"{layer}.toml").read_text(encoding="utf-8"))["check"]:
+        for names in _repeats(entry.get("for_each"), definitions or {}, codes or {}):
+            columns = [entry["column"]] if "column" in entry else entry.get("columns", [])
+            rules.append(
+                Rule(
+                    check_id=entry["id"].format(**names),
+                    table=entry["table"].format(**names),
+                    title=entry["title"].format(**names),
+                    axis=entry["axis"],
+                    severity=entry["severity"],
+                    expect=entry["expect"],
+                    columns=tuple(column.format(**names) for column in columns),
+                    values=tuple(entry.get("values") or (codes or {}).get(f"{names.get('source')}.{names.get('field')}", ())),
+                    sql=(folder / "sql" / entry["sql"]).read_text(encoding="utf-8") if "sql" in entry else "",
+                    source=names.get("source"),
+                )
+            )
+    return rules
+
+
+def suite_ids() -> set[str]:
+    """Ids of all checks of the built tables and all patterns of the staged ones that hold no place-holder."""
+    folder = package_dir("expectations")
+    entries = [
+        entry
+        for path in sorted(folder.glob("*.toml"))
+        for entry in tomllib.loads(path.read_text(encoding="utf-8"))["check"]
+    ]
+    return {entry["id"] for entry in entries if "{" not in entry["id"]}
+
+
+def _repeats(
+    over: str | None, definitions: Mapping[str, "SourceDef"], codes: Mapping[str, Sequence[str]]
+) -> Iterator[dict[str, str]]:
+    if over is None:
+        yield {}
+        return
+    for name, definition in definitions.items():
+        names = {"source": name, "title": definition.title}
+        if over == "source":
+            yield names
+            continue
+        for field in definition.fields:
+            if (over == "not_blank" and field.not_blank) or (over == "codes" and f"{name}.{field.name}" in codes):
+                yield {**names, "field": field.name}
+
+
+def run_suite(
+    connection: "duckdb.DuckDBPyConnection", layer: str, rules: Sequence[Rule], workspace: Path
+) -> list[Check]:
+    """Validate the rules with Great Expectations and keep its records in `workspace`.
+
+    Args:
+        connection: The open warehouse; the checks run on a cursor of it, so nothing is opened twice.
+        layer: `staged` or `built`; the suites are called `<layer>.<table>`.
+        rules: What to check; a table that does not exist makes its checks `could not be computed`.
+        workspace: Folder for Great Expectations' own files; several layers share one, for one set of Data Docs.
+
+    Returns:
+        One check per rule, in the order of the rules.
+    """
+    with _quiet():
+        return _run(connection, layer, rules, workspace)
+
+
+def _run(
+    connection: "duckdb.DuckDBPyConnection", layer: str, rules: Sequence[Rule], workspace: Path
+) -> list[Check]:
+    import great_expectations as gx
+
+    context = _context(workspace)
+    engine = _execution_engine(connection)
+    source = context.data_sources.add_or_update_sql(layer, connection_string="duckdb:///:memory:")
+    for name in ("get_execution_engine", "get_engine"):  # a pydantic model: plain assignment is refused
+        object.__setattr__(source, name, (lambda: engine) if name == "get_execution_engine" else (lambda: engine.engine))
+    outcomes: dict[str, Check] = {}
+    existing = {row[0] for row in connection.cursor().execute("SHOW TABLES").fetchall()}
+    for table in dict.fromkeys(rule.table for rule in rules):
+        wanted = [rule for rule in rules if rule.table == table]
+        if table not in existing:
+            outcomes.update({rule.check_id: _check(rule, None, None, None) for rule in wanted})
+            continue
+        asset = source.add_table_asset(table, table_name=table)
+        suite = context.suites.add_or_update(gx.ExpectationSuite(name=f"{layer}.{table}"))
+        for rule in wanted:
+            suite.add_expectation(_expectation(rule))
+        definition = context.validation_definitions.add_or_update(
+            gx.ValidationDefinition(
+                name=f"{layer}.{table}", data=asset.add_batch_definition_whole_table("all"), suite=suite
+            )
+        )
+        checkpoint = gx.Checkpoint(
+            name=f"{layer}.{table}",
+            validation_definitions=[definition],
+            result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
+        )
+        result = context.checkpoints.add_or_update(checkpoint).run()
+        by_id = {rule.check_id: rule for rule in wanted}
+        for validation in result.run_results.values():
+            for item in validation.results:
+                entry = item.to_json_dict()
+                rule = by_id[entry["expectation_config"]["meta"]["check_id"]]
+                outcomes[rule.check_id] = _judge(rule, entry)
+    _scrub(workspace)
+    return [outcomes[rule.check_id] for rule in rules]
+
+
+def write_data_docs(workspace: Path, target: Path) -> None:
+    """Render the records of all suites as Great Expectations' Data Docs, readable with no internet.
+
+    Args:
+        workspace: The folder given to `run_suite`.
+        target: Where the pages go (`reports/quality/data_docs`).
+    """
+    with _quiet():
+        context = _context(workspace)
+        context.build_data_docs()
+    built = workspace / "gx" / "uncommitted" / "data_docs" / "local_site"
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(built, target, ignore=shutil.ignore_patterns("fonts", "*.gif", "iterative-dev-loop.png"))
+    for page in target.rglob("*.html"):
+        page.write_text(_without_internet(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+_EXTERNAL = re.compile(
+    r"<script[^>]*\bsrc=\"https?://[^>]*>\s*</script>|<(?:link|img)[^>]*\b(?:href|src)=\"https?://[^>]*>",
+    re.IGNORECASE | re.DOTALL,
+)
+_PLAIN_STYLE = """<style>body{font-family:sans-serif;margin:1em 2em}table{border-collapse:collapse}
+td,th{border:1px solid #bbb;padding:.3em .6em;text-align:left}.row{display:block}.collapse{display:block}
+img{max-height:3em}nav,.modal,.ge-walkthrough-button{display:none}</style>"""
+
+
+def _without_internet(page: str) -> str:
+    """The page without what it would fetch from elsewhere, and with enough style to be read without that."""
+    return _EXTERNAL.sub("", page).replace("</head>", f"{_PLAIN_STYLE}</head>", 1)
+
+
+def _context(workspace: Path) -> Any:
+    import great_expectations as gx
+
+    workspace.mkdir(parents=True, exist_ok=True)
+    context = gx.get_context(mode="file", project_root_dir=str(workspace))
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    return context
+
+
+def _execution_engine(connection: "duckdb.DuckDBPyConnection") -> Any:
+    import duckdb_engine
+    import sqlalchemy
+    from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
+    from sqlalchemy.pool import StaticPool
+
+    class WarehouseEngine(SqlAlchemyExecutionEngine):
+        """Fetches before the connection closes: DuckDB's results do not outlive it."""
+
+        def execute_query(self, query: Any) -> Any:
+            with self.get_connection() as open_connection:
+                return self._execute_query_with_recovery(open_connection, query).freeze()()
+
+    engine = sqlalchemy.create_engine(
+        "duckdb:///:memory:",
+        creator=lambda: duckdb_engine.ConnectionWrapper(connection.cursor()),
+        poolclass=StaticPool,
+    )
+    return WarehouseEngine(engine=engine, create_temp_table=False)
+
+
+def _expectation(rule: Rule) -> Any:
+    import great_expectations.expectations as gxe
+
+    common: dict[str, Any] = {"meta": {"check_id": rule.check_id, "title": rule.title, "severity": rule.severity}}
+    if rule.expect == "rows":
+        return gxe.ExpectTableRowCountToBeBetween(min_value=1, **common)
+    if rule.expect == "not_null":
+        return gxe.ExpectColumnValuesToNotBeNull(column=rule.columns[0], **common)
+    if rule.expect == "in_set":
+        return gxe.ExpectColumnValuesToBeInSet(column=rule.columns[0], value_set=list(rule.values), **common)
+    # A repeated key is counted by its own query: the built-in expectations hold every value of the key at once.
+    query = rule.sql.strip() if rule.expect == "nothing_found" else _repeated(rule)
+    return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, description=rule.title, **common)
+
+
+def _repeated(rule: Rule) -> str:
+    template = (package_dir("expectations") / "sql" / "_repeated_key.sql").read_text(encoding="utf-8")
+    return template.format(key=", ".join(rule.columns)).strip()
+
+
+def _judge(rule: Rule, entry: Mapping[str, Any]) -> Check:
+    result = entry.get("result") or {}
+    if _raised(entry.get("exception_info") or {}):
+        return _check(rule, None, None, None)
+    if rule.expect == "rows":
+        observed = int(result.get("observed_value") or 0)
+        return _check(rule, bool(entry["success"]), 0 if observed else 1, observed)
+    if rule.expect in {"not_null", "in_set"}:
+        return _check(rule, bool(entry["success"]), int(result.get("unexpected_count") or 0), result.get("element_count"))
+    return _check(rule, bool(entry["success"]), int(result.get("observed_value") or 0), None)
+
+
+def _raised(info: Mapping[str, Any]) -> bool:
+    """Whether an expectation could not be computed: one flag, or one entry per metric that raised."""
+    if "raised_exception" in info:
+        return bool(info["raised_exception"])
+    return any(isinstance(entry, Mapping) and entry.get("raised_exception", True) for entry in info.values())
+
+
+def _check(rule: Rule, passed: bool | None, wrong: int | None, rows: int | None) -> Check:
+    if passed is None:
+        message = f"检查“{rule.title}”未能计算(表 {rule.table})。请联系系统维护人员,未能计算不等于通过。"
+    elif not passed:
+        message = f"检查“{rule.title}”未通过:表 {rule.table} 有 {wrong or 0:,} 处不符。"
+    else:
+        message = ""
+    return Check(
+        check_id=rule.check_id,
+        title=rule.title,
+        axis=rule.axis,
+        severity=rule.severity,
+        passed=passed,
+        numerator=wrong,
+        denominator=rows,
+        value=None if wrong is None else wrong / rows if rows else float(wrong),
+        threshold=None if passed is None else 0.0,
+        source=rule.source,
+        table_name=rule.table,
+        message=message,
+    )
+
+
+def _scrub(workspace: Path) -> None:
+    """Keep counts only in the stored records: an error's text may quote a value."""
+    for record in (workspace / "gx" / "uncommitted" / "validations").rglob("*.json"):
+        data = json.loads(record.read_text(encoding="utf-8"))
+        for item in data.get("results", []):
+            item["result"] = {
+                name: value
+                for name, value in (item.get("result") or {}).items()
+                if isinstance(value, int | float) or name == "observed_value"
+            }
+            if _raised(item.get("exception_info") or {}):
+                item["exception_info"] = {
+                    "raised_exception": True, "exception_message": "could not be computed", "exception_traceback": "",
+                }  # fmt: skip
+        record.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Great Expectations talks on its own: no analytics, no progress bars, no warnings about its own deprecations."""
+    os.environ.update(GX_ANALYTICS_ENABLED="false", DO_NOT_TRACK="1", TQDM_DISABLE="1")
+    logger = logging.getLogger("great_expectations")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+_STATES = {"passed": "通过", "failed": "未通过", "not_computed": "未能计算"}
+_SEVERITIES = {"block": "阻断", "warn": "提醒", "info": "说明"}
+_AXES = {"completeness": "完整性", "correctness": "准确性", "consistency": "一致性", "timeliness": "及时性"}
+
+
+def write_quality_page(checks: Sequence[Check], target: Path, *, heading: str, accepted_by: str) -> None:
+    """Write the quality site's first page: every check with its state, in Chinese, with no script.
+
+    Args:
+        checks: All checks of the night.
+        target: `reports/quality/index.html`.
+        heading: Which publication it speaks of.
+        accepted_by: Who let checks pass tonight, if anybody.
+    """
+    template = (package_dir("expectations") / "quality.html").read_text(encoding="utf-8")
+    order = {"failed": 0, "not_computed": 1, "passed": 2}
+    rows = "\n".join(
+        "<tr class='{state}'><td>{id}</td><td>{title}</td><td>{where}</td><td>{axis}</td><td>{severity}</td>"
+        "<td><b>{word}</b>{accepted}</td><td class='n'>{wrong}</td><td class='n'>{rows}</td><td>{message}</td></tr>".format(
+            state=check.state,
+            id=html.escape(check.check_id),
+            title=html.escape(check.title),
+            where=html.escape(check.source or check.table_name or ""),
+            axis=_AXES.get(check.axis, check.axis),
+            severity=_SEVERITIES.get(check.severity, check.severity),
+            word=_STATES[check.state],
+            accepted=f"<br>已放行({html.escape(accepted_by)}):{html.escape(check.accepted)}" if check.accepted else "",
+            wrong="" if check.numerator is None else f"{check.numerator:,}",
+            rows="" if check.denominator is None else f"{check.denominator:,}",
+            message=html.escape(check.message).replace("\n", "<br>"),
+        )
+        for check in sorted(checks, key=lambda check: (order[check.state], check.severity != "block", check.check_id))
+    )
+    counts = "、".join(
+        f"{word} {sum(check.state == state for check in checks)} 项" for state, word in _STATES.items()
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    page = template.replace("{{heading}}", html.escape(heading)).replace("{{counts}}", counts).replace("{{rows}}", rows)
+    target.write_text(page, encoding="utf-8")
