@@ -1,0 +1,651 @@
+"""The four-level ledger (四级参保台账) as workbooks: one for the city, one for each district.
+
+A workbook has a list of contents with the definitions, a one-page overview of its own division on both bases, and for
+every lower level and basis one sheet per printed table of `ledger_layout.toml`. Figures come from the table `ledger`
+alone; rates and differences are computed here as numbers. Whether the sums hold is checked and said in words on each
+sheet, also where they do not.
+"""
+
+import datetime as dt
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from canbao.reports import office
+from canbao.reports.layout import Basis, Column, Formula, Layout, Table, load_layout
+
+_LETTERS = "甲乙丙丁戊"
+_NAME_WIDTHS = {2: 13.0, 3: 16.0, 4: 24.0}
+_CODE_WIDTH = 14.0
+_COUNT = "#,##0"
+_RATE = "0.00"
+_DASH = "—"
+
+
+@dataclass(frozen=True)
+class ReportHeader:
+    """What stands on top of every workbook and does not come from the table.
+
+    Attributes:
+        unit: 填报单位 of the city workbook; `{area}` is the division's name.
+        district_unit: The same for district workbooks.
+        insurance: What the ledger is about, for the title.
+        form_prefix: Beginning of the 表号.
+        source: Where the figures come from, for the 说明.
+        version: The publication's id, for the footer and the 说明 (blank: left out).
+        signatures: Who signs.
+        fonts: Font names; the title's is a setting.
+    """
+
+    unit: str = "{area}医疗保障局"
+    district_unit: str = "{area}医疗保障局"
+    insurance: str = "基本医疗保险"
+    form_prefix: str = "参保台账"
+    source: str = "医保、公安、民政、卫生健康、教育等部门数据比对"
+    version: str = ""
+    signatures: tuple[str, ...] = ("单位负责人", "审核人", "制表人")
+    fonts: office.Fonts = field(default_factory=office.Fonts)
+
+
+def write_ledger_workbooks(
+    ledger: Path | pl.DataFrame,
+    out: Path,
+    *,
+    header: ReportHeader,
+    stamps: Sequence[str] = (),
+    on_progress: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Write the ledger as one workbook for the city and one per district.
+
+    Args:
+        ledger: The long table (frame or Parquet): insu_year, as_of, basis, level, division_code, division_name,
+            measure, value; one row per basis, division and measure, of one insured year and one as-of date. Counts are
+            persons. A code that ends in `-` is the parent's 未落地.
+        out: Folder of the reports; the workbooks go to `<out>/ledger/`.
+        header: What stands on top.
+        stamps: Lines about the quality of the data, printed on every sheet.
+        on_progress: Told the name of each finished workbook.
+
+    Returns:
+        The files, the city's first, then the districts in the order of their codes.
+
+    Raises:
+        ValueError: The table has no city, more than one year or date, or two values for one measure of a division.
+
+    Contract 3.6, 3.7; U45 to U48.
+    """
+    frame = pl.read_parquet(ledger) if isinstance(ledger, Path) else ledger
+    data = _Ledger.of(frame)
+    folder = out / "ledger"
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".tmp-") as tmp:
+        for code in [data.city, *data.districts()]:
+            path = _Workbook(data, code, header, stamps, Path(tmp)).write(folder)
+            written.append(path)
+            if on_progress:
+                on_progress(path.name)
+    return written
+
+
+# ---------------------------------------------------------------------------------------------- the figures
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The rows of one sheet: 合计 and the rows below it, with what is to be said about their sums."""
+
+    rows: pl.DataFrame  # total first
+    real: int  # rows that are divisions
+    unallocated: int
+
+    @property
+    def count(self) -> int:
+        return self.rows.height - 1
+
+
+@dataclass(frozen=True)
+class _Ledger:
+    """The table, wide: one row per basis and division, one column per measure, with its place in the tree."""
+
+    year: int
+    as_of: dt.date
+    city: str
+    wide: dict[str, pl.DataFrame]  # by basis
+    measures: dict[str, list[str]]  # by basis
+    gaps: dict[str, pl.DataFrame]  # by basis: parent, measure, level, gap <> 0 (parent less children and 未落地)
+    names: dict[str, str]
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> "_Ledger":
+        heads = frame.select("insu_year", "as_of").unique()
+        cities = frame.filter(pl.col("level") == 1)["division_code"].unique().to_list()
+        if heads.height != 1 or len(cities) != 1:
+            raise ValueError(
+                f"a ledger is of one year, date and city; this table has {heads.height} of year and date, "
+                f"{len(cities)} of level 1"
+            )
+        city = cities[0]
+        keys = ["basis", "level", "division_code", "division_name"]
+        whole = frame.select(
+            pl.col("basis").cast(pl.String),
+            pl.col("level").cast(pl.Int8),
+            pl.col("division_code").cast(pl.String),
+            pl.col("division_name").cast(pl.String),
+            pl.col("measure").cast(pl.String),
+            pl.col("value").cast(pl.Int64),
+        )
+        if whole.select("basis", "level", "division_code", "measure").is_duplicated().any():
+            raise ValueError("the ledger has two values for one measure of a division")
+        wide: dict[str, pl.DataFrame] = {}
+        measures: dict[str, list[str]] = {}
+        gaps: dict[str, pl.DataFrame] = {}
+        for (basis,), part in whole.partition_by("basis", as_dict=True).items():
+            here = sorted(part["measure"].unique())
+            table = part.pivot(on="measure", index=keys, values="value").with_columns(_place(city))
+            wide[str(basis)] = table.sort("level", "sort_key")
+            measures[str(basis)] = here
+            gaps[str(basis)] = _gaps(table, here)
+        first = next(iter(wide.values()))
+        names = dict(first.filter(~pl.col("unallocated")).select("division_code", "division_name").iter_rows())
+        year, as_of = heads.row(0)
+        return cls(int(year), as_of, city, wide, measures, gaps, names)
+
+    def districts(self) -> list[str]:
+        """Codes of the districts, in order."""
+        rows = pl.concat([w.filter((pl.col("level") == 2) & ~pl.col("unallocated")) for w in self.wide.values()])
+        return sorted(rows["division_code"].unique())
+
+    def own(self, basis: str, code: str) -> pl.DataFrame:
+        """The one row of a division."""
+        return self.wide[basis].filter((pl.col("division_code") == code))
+
+    def block(self, basis: str, code: str, level: int) -> _Block:
+        """合计 of a division and all rows of a lower level below it.
+
+        What is 未落地 at a level between stands in no row of the deeper level; those rows come along, so that the
+        sheet adds up.
+        """
+        table, top = self.wide[basis], self.own(basis, code)
+        inside = pl.lit(value=True) if code == self.city else pl.col("district") == code
+        below = table.filter(
+            inside
+            & (pl.col("level") > top["level"][0])
+            & ((pl.col("level") == level) | (pl.col("unallocated") & (pl.col("level") < level)))
+        ).sort("sort_key")
+        lost = int(below["unallocated"].sum())
+        return _Block(pl.concat([top, below]), below.height - lost, lost)
+
+
+def _place(city: str) -> list[pl.Expr]:
+    """Where a row stands: 未落地 or not, its parent, its district, its township, and its order (未落地 last)."""
+    code, level = pl.col("division_code"), pl.col("level")
+    lost = code.str.ends_with("-")
+    plain = code.str.strip_suffix("-")
+    padded = {n: plain.str.slice(0, n) + pl.lit("0" * (12 - n)) for n in (6, 9)}
+    parent = (
+        pl.when(lost)
+        .then(plain)
+        .when(level == 2)
+        .then(pl.lit(city))
+        .when(level == 3)
+        .then(padded[6])
+        .when(level == 4)
+        .then(padded[9])
+    )
+    # '~' comes after every digit: the parent's 未落地 stands behind the parent's divisions.
+    significant = pl.when(level == 2).then(0).when(level == 3).then(6).otherwise(9)
+    order = pl.when(lost).then(plain.str.slice(0, significant) + pl.lit("~")).otherwise(code)
+    deep = level - lost.cast(pl.Int8)
+    return [
+        lost.alias("unallocated"),
+        parent.alias("parent"),
+        pl.when(deep >= 2).then(padded[6]).alias("district"),
+        pl.when(deep >= 3).then(padded[9]).alias("township"),
+        order.alias("sort_key"),
+    ]
+
+
+def _gaps(table: pl.DataFrame, measures: list[str]) -> pl.DataFrame:
+    """Where a division is not the sum of its children and its 未落地: parent, level of the children, measure, gap."""
+    sums = table.filter(pl.col("parent").is_not_null()).group_by("parent", "level").agg(pl.col(measures).sum())
+    own = table.filter(~pl.col("unallocated")).select(pl.col("division_code").alias("parent"), *measures)
+    both = sums.join(own, on="parent", how="left", suffix="_own")
+    less = [(pl.col(f"{m}_own").fill_null(0) - pl.col(m)).alias(m) for m in measures]
+    return (
+        both.select("parent", "level", *less)
+        .unpivot(measures, index=["parent", "level"], variable_name="measure", value_name="gap")
+        .filter(pl.col("gap") != 0)
+        .sort("level", "parent", "measure")
+    )
+
+
+# ---------------------------------------------------------------------------------------------- one workbook
+
+
+class _Workbook:
+    """Writes the workbook of one division."""
+
+    def __init__(self, data: _Ledger, code: str, header: ReportHeader, stamps: Sequence[str], tmp: Path) -> None:
+        self.data, self.code, self.header, self.stamps, self.tmp = data, code, header, list(stamps), tmp
+        self.area = data.names[code]
+        every = {m for ms in data.measures.values() for m in ms}
+        self.layout = load_layout(every)
+        self.bases = [b for b in self.layout.bases if b.code in data.wide]
+        self.is_city = code == data.city
+        own_level = 1 if self.is_city else 2
+        self.levels = [n for n in range(own_level + 1, 5) if self._any_rows(n)]
+        self.own_level = own_level
+        unit = header.unit if self.is_city else header.district_unit
+        self.unit = unit.format(area=self.area)
+
+    def _any_rows(self, level: int) -> bool:
+        return any((w["level"] == level).any() for w in self.data.wide.values())
+
+    def title(self, bracket: str = "") -> str:
+        words = self.layout.title.format(area=self.area, year=self.data.year, insurance=self.header.insurance)
+        return f"{words}（{bracket}）" if bracket else words
+
+    def write(self, folder: Path) -> Path:
+        short = self.code[:6] if self.code.endswith("000000") else self.code
+        name = office.file_name(self.layout.file_name.format(code=short, area=self.area))
+        book = office.Book(
+            folder / name, created=self.data.as_of, title=self.title(), fonts=self.header.fonts, tmpdir=self.tmp
+        )
+        plan = [
+            (table, level, basis, self.data.block(basis.code, self.code, level))
+            for table in self.layout.tables
+            for level in self.levels
+            for basis in self.bases
+        ]
+        overview = self.layout.overview_sheet.format(level=self.layout.levels[self.own_level].tab)
+        listed = [(overview, self.title(self.layout.levels[self.own_level].title), 1)]
+        for table, level, basis, block in plan:
+            listed.append((self._tab(table, level, basis), self._sheet_title(table, level, basis), block.count))
+        self._contents(book, listed)
+        self._overview(book, overview)
+        for table, level, basis, block in plan:
+            self._table(book, table, level, basis, block)
+        return book.close()
+
+    def _tab(self, table: Table, level: int, basis: Basis) -> str:
+        return f"{table.tab}_{self.layout.levels[level].tab}_{basis.tab}"
+
+    def _sheet_title(self, table: Table, level: int, basis: Basis) -> str:
+        return f"{table.tab}　{table.name}（{self.layout.levels[level].title}·{basis.name}）"
+
+    def _date(self) -> str:
+        return f"数据截至：{office.chinese_date(self.data.as_of)}"
+
+    def _footer(self) -> str:
+        version = f"　版本 {self.header.version}" if self.header.version else ""
+        return f"数据截至 {office.chinese_date(self.data.as_of)}{version}"
+
+    # ------------------------------------------------------------------ contents and definitions
+
+    def _contents(self, book: office.Book, listed: list[tuple[str, str, int]]) -> None:
+        sheet = book.sheet(self.layout.contents_sheet)
+        sheet.columns([6, 24, 22, 46])
+        sheet.title_block(
+            self.title(),
+            subtitle="目录与说明",
+            meta=[(f"填报单位（盖章）：{self.unit}", self._date())],
+            stamps=self.stamps,
+        )
+        sheet.line("一、目录", role="meta", bold=True, height=22)
+        self._listing(
+            sheet,
+            ("序号", "工作表", "行数", "表名"),
+            [(n, tab, count, title) for n, (tab, title, count) in enumerate(listed, 1)],
+            link=True,
+        )
+        sheet.line("二、指标解释", role="meta", bold=True, height=22)
+        basis = self.bases[0]
+        holds = self._holding(self.data.wide[basis.code], basis.code, self.layout.columns)
+        lines = [
+            (c.number, c.name, self.layout.in_words(c, basis.code, holds), c.note or _DASH) for c in self.layout.columns
+        ]
+        self._listing(sheet, ("栏次", "指标名称", "计算关系", "解释"), lines)
+        sheet.line("三、说明", role="meta", bold=True, height=22)
+        for line in self._notes([b.note for b in self.bases], long=True):
+            sheet.line(line, role="note")
+        sheet.print_setup(landscape=False, footer_left=self.title(), footer_right=self._footer())
+
+    def _listing(
+        self, sheet: office.Sheet, heading: Sequence[str], lines: Iterable[Sequence[str | int]], *, link: bool = False
+    ) -> None:
+        sheet.heading([(h,) for h in heading], height=20)
+        wrap = {"text_wrap": True}
+        for line in lines:
+            need = max(office.lines_needed(str(v), sheet.widths[c] - 1) for c, v in enumerate(line))
+            sheet.ws.set_row(sheet.row, 14.0 * need + 4)
+            for c, value in enumerate(line):
+                if isinstance(value, int):
+                    sheet.ws.write_number(
+                        sheet.row, c, value, sheet.book.style("body", align="center", num_format=_COUNT)
+                    )
+                elif link and c == 1:
+                    target = value.replace("'", "''")
+                    fmt = sheet.book.style("body", underline=1, font_color="#1F3864")
+                    sheet.ws.write_url(sheet.row, c, f"internal:'{target}'!A1", fmt, value)
+                else:
+                    sheet.text(sheet.row, c, value, wrap)
+            sheet.row += 1
+
+    # ------------------------------------------------------------------ one page with everything of the own division
+
+    def _overview(self, book: office.Book, name: str) -> None:
+        sheet = book.sheet(name)
+        sheet.columns([8, 30, 30, *[18] * len(self.bases)])
+        level = self.layout.levels[self.own_level]
+        own = {b.code: self.data.own(b.code, self.code) for b in self.bases}
+        sheet.title_block(
+            self.title(level.title),
+            subtitle="（一览表）",
+            meta=[
+                (f"填报单位（盖章）：{self.unit}", f"表　　号：{self.header.form_prefix}总表"),
+                (
+                    f"口　　径：{'、'.join(b.name for b in self.bases)}",
+                    f"共{len(self.layout.columns)}行",
+                    self._date(),
+                    "计量单位：人、%",
+                ),
+            ],
+            stamps=self.stamps,
+        )
+        first = sheet.row
+        sheet.heading([("栏次",), ("指标名称",), ("计算关系",), *[(b.name,) for b in self.bases]], height=22)
+        sheet.ws.freeze_panes(sheet.row, 2)
+        holds = {b.code: self._holding(own[b.code], b.code, self.layout.columns) for b in self.bases}
+        values = {b.code: self._figures(own[b.code], self.layout.columns).row(0) for b in self.bases}
+        for n, column in enumerate(self.layout.columns):
+            sheet.ws.set_row(sheet.row, 16)
+            words = [self.layout.in_words(column, b.code, holds[b.code]) for b in self.bases]
+            # What holds on one basis alone is named with it.
+            relation = _DASH if all("=" not in w for w in words) else max(words, key=len).partition("=")[2]
+            if len(set(words)) > 1:
+                own_words = [
+                    (b.name, w.partition("=")[2]) for b, w in zip(self.bases, words, strict=True) if "=" in w
+                ]
+                relation = "；".join(f"{w}（{b}）" for b, w in own_words)
+            sheet.ws.write_number(sheet.row, 0, column.number, book.style("index", font_size=10))
+            sheet.text(sheet.row, 1, "　" * column.indent + column.name)
+            sheet.text(sheet.row, 2, relation, {"shrink": True})
+            for c, basis in enumerate(self.bases, 3):
+                self._write_value(sheet, c, column, values[basis.code][n], "body")
+            sheet.row += 1
+        sheet.closing_line(len(self.layout.columns))
+        for basis in self.bases:
+            for line in self._balance(own[basis.code], basis.code, self.layout.columns):
+                sheet.line(f"{basis.name}：{line}", role="meta")
+        sheet.signature(self.header.signatures)
+        for line in self._notes([]):
+            sheet.line(line, role="note")
+        sheet.print_setup(
+            landscape=False,
+            repeat=(first, first),
+            footer_left=f"{self.area}　{name}",
+            footer_right=self._footer(),
+            one_page=True,
+        )
+
+    # ------------------------------------------------------------------ one table of one level on one basis
+
+    def _table(self, book: office.Book, table: Table, level: int, basis: Basis, block: _Block) -> None:
+        layout, tab = self.layout, self._tab(table, level, basis)
+        have = set(self.data.measures[basis.code])
+        columns = [c for c in layout.of_table(table.id) if have.issuperset(c.operands)]
+        if not columns:
+            return
+        figures = self._figures(block.rows, columns)
+        ladder = list(range(self.own_level + 1, level + 1))
+        ids = 1 + len(ladder)
+        holds = self._holding(block.rows, basis.code, columns)
+        index = [_index_words(layout.in_words(c, basis.code, holds)) for c in columns]
+        sheet = book.sheet(tab)
+        sheet.columns(
+            [
+                _CODE_WIDTH,
+                *[_NAME_WIDTHS[n] for n in ladder],
+                *[self._width(c, table, figures[c.key], index[n]) for n, c in enumerate(columns)],
+            ]
+        )
+        lvl = layout.levels[level]
+        lost = f"，其中{layout.unallocated}{block.unallocated:,}行" if block.unallocated else ""
+        sheet.title_block(
+            self.title(f"{lvl.title}·{basis.name}"),
+            subtitle=f"（{table.tab}　{table.name}）",
+            meta=[
+                (f"填报单位（盖章）：{self.unit}", f"表　　号：{self.header.form_prefix}{table.number}表"),
+                (
+                    f"口　　径：{basis.name}",
+                    self._date(),
+                    f"共{block.count:,}行（不含合计{lost}）",
+                    "计量单位：人、%",
+                ),
+            ],
+            stamps=self.stamps,
+        )
+        first = sheet.row
+        names = [(layout.levels[n].heading,) for n in ladder]
+        sheet.heading([("区划代码",), *names, *[c.headings.get(table.id, c.heading) for c in columns]])
+        sheet.ws.set_row(sheet.row, 11.0 * max(1 + words.count("\n") for words in index) + 4)
+        for c, words in enumerate([*_LETTERS[:ids], *index]):
+            if words.isdigit():
+                sheet.ws.write_number(sheet.row, c, int(words), book.style("index"))
+            else:
+                sheet.text(sheet.row, c, words, {}, "index")
+        repeat = (first, sheet.row)
+        sheet.row += 1
+        sheet.ws.set_default_row(17)
+        self._rows(sheet, block, figures, columns, ladder)
+        sheet.ws.freeze_panes(repeat[1] + 2, ids)
+        sheet.closing_line(block.count)
+        for line in [*self._balance(block.rows, basis.code, columns), *self._sums(block, basis, level, columns)]:
+            sheet.line(line, role="meta")
+        sheet.signature(self.header.signatures)
+        for line in self._notes([basis.note]):
+            sheet.line(line, role="note")
+        sheet.text_columns([0])
+        sheet.print_setup(
+            repeat=repeat,
+            footer_left=f"{self.area}　{self._sheet_title(table, level, basis)}",
+            footer_right=self._footer(),
+        )
+
+    def _rows(
+        self,
+        sheet: office.Sheet,
+        block: _Block,
+        figures: pl.DataFrame,
+        columns: Sequence[Column],
+        ladder: Sequence[int],
+    ) -> None:
+        """合计 and the rows: the long part, so that it stays with plain calls and formats made beforehand."""
+        book, names, lost_word = sheet.book, self.data.names, self.layout.unallocated
+        number = sheet.ws.write_number
+        text = sheet.ws.write_string
+        places = block.rows.select(
+            "division_code", "division_name", "level", "unallocated", "district", "township"
+        ).rows()
+        for n, ((code, name, level, lost, district, township), values) in enumerate(
+            zip(places, figures.rows(), strict=True)
+        ):
+            role = "body" if n else "total"
+            if n < 2:
+                code_style = book.style(role, align="center")
+                name_style = book.style(role, shrink=True)
+                dash = book.style(role, align="right")
+                styles = [book.style(role, num_format=_RATE if c.kind == "rate" else _COUNT) for c in columns]
+            row = sheet.row
+            text(row, 0, code, code_style)
+            if n == 0:
+                for c in range(1, len(ladder) + 1):
+                    text(row, c, self.layout.total if c == 1 else "", name_style)
+            else:
+                own = lost_word if lost else name
+                words = {2: names.get(district, "") if level > 2 else own, 3: names.get(township, ""), 4: ""}
+                words[level] = own
+                for c, step in enumerate(ladder, 1):
+                    word = words[step] if step <= level else _DASH
+                    if office.starts_formula(word):
+                        sheet.text(row, c, word, {"shrink": True})
+                    else:
+                        text(row, c, word, name_style)
+            for c, value in enumerate(values):
+                if value is not None:
+                    number(row, c + len(ladder) + 1, value, styles[c])
+                else:
+                    empty = _DASH if columns[c].kind == "rate" else ""
+                    text(row, c + len(ladder) + 1, empty, dash)
+            sheet.row += 1
+
+    def _write_value(self, sheet: office.Sheet, col: int, column: Column, value: float | None, role: str) -> None:
+        if value is None:
+            sheet.text(sheet.row, col, _DASH, {"align": "right"}, role)
+        else:
+            fmt = sheet.book.style(role, num_format=_RATE if column.kind == "rate" else _COUNT)
+            sheet.ws.write_number(sheet.row, col, value, fmt)
+
+    def _figures(self, rows: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
+        """The values as printed: one column per layout column; a rate is null where its denominator is 0."""
+
+        def value(c: Column) -> pl.Expr:
+            if not set(rows.columns).issuperset(c.operands):
+                return pl.lit(None).alias(c.key)
+            a, b = pl.col(c.operands[0]), pl.col(c.operands[-1])
+            if c.kind == "rate":
+                return pl.when(b != 0).then((100 * a / b).round(2, mode="half_away_from_zero")).alias(c.key)
+            return ((a - b) if c.kind == "difference" else a).alias(c.key)
+
+        return rows.select(value(c) for c in columns)
+
+    def _width(self, column: Column, table: Table, values: pl.Series, index: str) -> float:
+        if column.kind == "rate":
+            longest = len("100.00")
+        else:
+            top = max(abs(int(v or 0)) for v in (values.max(), values.min()))  # type: ignore[arg-type]
+            longest = len(f"{top:,}") + (column.kind == "difference")
+        leaf = column.headings.get(table.id, column.heading)[-1]
+        # Two Chinese characters a line at the least, three where the heading is long.
+        heading = 5.0 if len(leaf) <= 4 else 7.0
+        return max(longest + 1.4, heading, office.text_width(index) * 0.8 + 1.2, 6.6)
+
+    # ------------------------------------------------------------------ what is said in words
+
+    def _holding(self, rows: pl.DataFrame, basis: str, columns: Sequence[Column]) -> list[Formula]:
+        """Which of the formulas every one of the rows fulfils."""
+        have = set(self.data.measures[basis])
+        found = []
+        for column in columns:
+            for formula in self.layout.formulas(column, basis):
+                if not have.issuperset([*column.operands, *(m for _, m in formula.terms)]):
+                    continue
+                if self._off(rows, column, formula).is_empty():
+                    found.append(formula)
+        return found
+
+    @staticmethod
+    def _off(rows: pl.DataFrame, column: Column, formula: Formula) -> pl.DataFrame:
+        """The rows that do not fulfil a formula: division_code, gap."""
+        total = pl.sum_horizontal(sign * pl.col(m).fill_null(0) for sign, m in formula.terms)
+        gap = (pl.col(column.key).fill_null(0) - total).alias("gap")
+        return rows.select("division_code", gap).filter(pl.col("gap") != 0)
+
+    def _place_name(self, code: str) -> str:
+        if code.endswith("-"):
+            return self.data.names.get(code[:-1], code) + self.layout.unallocated
+        return self.data.names.get(code, code)
+
+    def _balance(self, rows: pl.DataFrame, basis: str, columns: Sequence[Column]) -> list[str]:
+        """A line for every promised formula among the columns: √ it holds, or ✗ where and by how much it does not."""
+        lines = []
+        have = set(self.data.measures[basis])
+        for column in columns:
+            for formula in self.layout.formulas(column, basis):
+                if not formula.promised or not have.issuperset([column.key, *(m for _, m in formula.terms)]):
+                    continue
+                parts = [self.layout.column(m).name for _, m in formula.terms]
+                right = "＋".join(parts)
+                off = self._off(rows, column, formula)
+                if off.is_empty():
+                    lines.append(f"√ {column.name}＝{right}")
+                else:
+                    code, gap = off.row(0)
+                    many = f"等{off.height:,}行" if off.height > 1 else ""
+                    lines.append(
+                        f"✗ 不平：{column.name}与（{right}）相差{gap:,}人（{self._place_name(code)}{many}）"
+                    )
+        return lines
+
+    def _sums(self, block: _Block, basis: Basis, level: int, columns: Sequence[Column]) -> list[str]:
+        """合计 against the rows, and each division between against what is below it."""
+        lines = []
+        counted = [c for c in columns if c.kind == "measure" and c.additive]
+        keys = [c.key for c in counted]
+        word = self.layout.unallocated
+        top = block.rows.head(1).select(keys).fill_null(0).row(0)
+        below = block.rows.slice(1).select(pl.col(keys).sum()).row(0)
+        wrong = [(c, t - b) for c, t, b in zip(counted, top, below, strict=True) if t != b]
+        if wrong:
+            said = "；".join(f"{c.name}相差{gap:,}人" for c, gap in wrong[:3]) + ("等" if len(wrong) > 3 else "")
+            lines.append(f"✗ 不平：合计与各行之和（含{word}）不等，{said}")
+        else:
+            lines.append(f"√ 合计＝各行之和（含{word}）")
+        if level > self.own_level + 1:
+            parent_level = self.layout.levels[level - 1].heading
+            parents = self.data.wide[basis.code].filter((pl.col("level") == level - 1) & ~pl.col("unallocated"))
+            if not self.is_city:
+                parents = parents.filter(pl.col("district") == self.code)
+            off = self.data.gaps[basis.code].filter(
+                (pl.col("level") == level)
+                & pl.col("measure").is_in(keys)
+                & pl.col("parent").is_in(parents["division_code"].to_list())
+            )
+            if off.is_empty():
+                lines.append(
+                    f"√ 各{parent_level}＝所属{self.layout.levels[level].heading}之和＋{word}"
+                    f"（逐一核对{parents.height:,}个）"
+                )
+            else:
+                code, _, measure, gap = off.select("parent", "level", "measure", "gap").row(0)
+                name = self.layout.column(measure).name
+                lines.append(
+                    f"✗ 不平：{self._place_name(code)}的{name}与所属{self.layout.levels[level].heading}之和"
+                    f"（含{word}）相差{gap:,}人（共{off['parent'].n_unique():,}个{parent_level}不平）"
+                )
+        return lines
+
+    def _notes(self, about: Sequence[str], *, long: bool = False) -> list[str]:
+        word = self.layout.unallocated
+        said = [
+            f"数据来源：{self.header.source}，截至{office.chinese_date(self.data.as_of)}。",
+            *about,
+            f"“{word}”是已确定属于上一级、而区划信息不足以确定到本级的人员，单列一行，计入合计。",
+            f"率以百分数计，保留两位小数；分母为0的记“{_DASH}”。",
+        ]
+        if long:
+            said.append("每人在每一级只统计一次；台账只含人数，不含个人信息。")
+            if self.header.version:
+                said.append(f"数据版本：{self.header.version}。")
+        else:
+            said.append(f"指标解释见“{self.layout.contents_sheet}”。")
+            said = ["".join(f"{n}.{line}" for n, line in enumerate(said, 1))]
+            return [f"说明：{said[0]}"]
+        return [f"{n}. {line}" for n, line in enumerate(said, 1)]
+
+
+def _index_words(words: str) -> str:
+    """栏次 broken into short lines, so that a narrow column shows a long sum."""
+    if len(words) <= 9:
+        return words
+    lines, line = [], ""
+    for piece in words.replace("=", "\0=").replace("+", "\0+").replace("−", "\0−").split("\0"):
+        if line and len(line) + len(piece) > 9:
+            lines.append(line)
+            line = ""
+        line += piece
+    return "\n".join([*lines, line])

@@ -1,0 +1,342 @@
+"""House style of the workbooks that an office prints and signs: styles, title block, signature, print set-up.
+
+Nothing here knows what a ledger is: lists of people, batches and receipts use the same pieces. Three promises hold for
+every sheet made with them. A text is written as a text, whatever it begins with, and is marked so that editing it does
+not turn it into a formula (numbers stay numbers). No formula, link to another file or macro is ever written. Same
+content gives the same bytes: the only date in the file is the one handed in.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.utility import xl_range
+from xlsxwriter.worksheet import Worksheet
+
+ROWS_PER_PART = 1_048_000
+"""Rows of a list that one workbook takes (Excel ends at 1,048,576); more come in numbered parts."""
+
+_LONGEST_TEXT = 32_767
+_STARTS_FORMULA = tuple("=+-@\t\r\n＝＋－＠﹢﹣﹦﹫")  # noqa: RUF001 - full-width and small forms are what it is about
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_NOT_IN_SHEET_NAME = re.compile(r"[\[\]:*?/\\]")
+_NOT_IN_FILE_NAME = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
+
+
+@dataclass(frozen=True)
+class Fonts:
+    """Font names. The plain ones are on Windows and mapped by WPS on Kylin and UOS; the title's is a matter of taste."""
+
+    title: str = "黑体"
+    heading: str = "宋体"
+    body: str = "宋体"
+    note: str = "仿宋"
+
+
+def starts_formula(text: str) -> bool:
+    """Whether a spreadsheet could take the text for a formula when somebody edits it or saves it as CSV."""
+    return text.lstrip(" \u00a0\u3000").startswith(_STARTS_FORMULA) or text.startswith(_STARTS_FORMULA)
+
+
+def clean_text(text: str) -> str:
+    """The text without characters that no xlsx file may hold; ends with … where it is longer than a cell takes."""
+    text = _NOT_IN_XML.sub("", text)
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+
+
+def sheet_name(text: str, taken: Sequence[str] = ()) -> str:
+    """A name that Excel and WPS accept: no []:*?/\\, no apostrophe at an end, at most 31 characters, not used yet."""
+    name = _NOT_IN_SHEET_NAME.sub("_", clean_text(text)).strip().strip("'")[:31] or "Sheet"
+    used = {t.lower() for t in taken}
+    candidate, n = name, 2
+    while candidate.lower() in used:
+        tail = f"({n})"
+        candidate, n = name[: 31 - len(tail)] + tail, n + 1
+    return candidate
+
+
+def file_name(text: str) -> str:
+    """A file name that Windows, Kylin and a zip archive all accept."""
+    return _NOT_IN_FILE_NAME.sub("_", text).strip(" .") or "_"
+
+
+def text_width(text: str) -> float:
+    """Width of a text in characters of a spreadsheet column: 1 for Latin, 2 for Chinese (the widest of its lines)."""
+    return max((sum(1 if ord(c) < 0x2E80 and c not in "×÷−—…" else 2 for c in ln) for ln in text.split("\n")), default=0)
+
+
+def lines_needed(text: str, width: float) -> int:
+    """How many lines a text takes in a cell of that width (in characters)."""
+    return sum(max(1, -int(-text_width(line) // max(width, 1))) for line in text.split("\n"))
+
+
+def chinese_date(day: dt.date) -> str:
+    """2026年1月15日."""
+    return f"{day.year}年{day.month}月{day.day}日"
+
+
+def parts(rows: int, limit: int = ROWS_PER_PART) -> Iterator[tuple[int, int, int]]:
+    """Cut a long list into workbooks: (part number from 1, first row, row behind the last); one part for no rows."""
+    for number, first in enumerate(range(0, max(rows, 1), limit), 1):
+        yield number, first, min(first + limit, rows)
+
+
+class Book:
+    """A workbook in house style.
+
+    Args:
+        path: File to write.
+        created: The date that stands as creation date in the file (as-of date), so that equal content is equal bytes.
+        title: Document title in the properties.
+        fonts: Font names.
+        tmpdir: Folder for the rows on their way to the file; it takes the uncompressed size of the sheets.
+
+    Rows must be written from top to bottom: only the current row is held in memory.
+    """
+
+    def __init__(
+        self, path: Path, *, created: dt.date, title: str, fonts: Fonts | None = None, tmpdir: Path | None = None
+    ) -> None:
+        self.path = path
+        self.fonts = fonts or Fonts()
+        self.sheets: list[Sheet] = []
+        options = {
+            "constant_memory": True,
+            "strings_to_formulas": False,
+            "strings_to_numbers": False,
+            "strings_to_urls": False,
+            "nan_inf_to_errors": False,
+        }
+        if tmpdir is not None:
+            options["tmpdir"] = str(tmpdir)  # type: ignore[assignment]
+        self.workbook = xlsxwriter.Workbook(str(path), options)
+        self.workbook.set_properties({"title": title, "created": dt.datetime.combine(created, dt.time())})
+        self.workbook.set_size(1366 * 15, 768 * 15)
+        self._formats: dict[tuple[tuple[str, Any], ...], Format] = {}
+
+    def style(self, role: str = "body", **more: Any) -> Format:  # noqa: ANN401 - properties of XlsxWriter
+        """A cell format; the same wishes give the same format.
+
+        Args:
+            role: title, subtitle, meta (lines above and below the table), heading, index (栏次), body, total, note.
+            more: XlsxWriter format properties that differ from the role's.
+        """
+        wishes = {**self._role(role), **more}
+        key = tuple(sorted(wishes.items()))
+        if key not in self._formats:
+            self._formats[key] = self.workbook.add_format(dict(key))
+        return self._formats[key]
+
+    def _role(self, role: str) -> dict[str, Any]:
+        f = self.fonts
+        grid = {"border": 1, "valign": "vcenter"}
+        return {
+            "title": {"font_name": f.title, "font_size": 18, "bold": True, "align": "center", "valign": "vcenter"},
+            "subtitle": {"font_name": f.heading, "font_size": 12, "align": "center", "valign": "vcenter"},
+            "meta": {"font_name": f.body, "font_size": 10, "valign": "vcenter"},
+            "stamp": {"font_name": f.title, "font_size": 10, "valign": "vcenter", "text_wrap": True, "border": 1},
+            "heading": {
+                **grid,
+                "font_name": f.heading,
+                "font_size": 10,
+                "bold": True,
+                "align": "center",
+                "text_wrap": True,
+            },
+            "index": {**grid, "font_name": f.body, "font_size": 8, "align": "center", "text_wrap": True},
+            "body": {**grid, "font_name": f.body, "font_size": 10},
+            "total": {**grid, "font_name": f.title, "font_size": 10, "bold": True, "bg_color": "#EDEDED"},
+            "closing": {**grid, "font_name": f.body, "font_size": 10, "align": "center"},
+            "note": {"font_name": f.note, "font_size": 10, "valign": "top", "text_wrap": True},
+        }[role]
+
+    def sheet(self, name: str) -> "Sheet":
+        """Add a sheet; the name is made acceptable."""
+        made = Sheet(self, sheet_name(name, [s.name for s in self.sheets]))
+        self.sheets.append(made)
+        return made
+
+    def close(self) -> Path:
+        """Finish all sheets and write the file."""
+        for sheet in self.sheets:
+            sheet.finish()
+        self.workbook.close()
+        return self.path
+
+
+class Sheet:
+    """A sheet that is written from top to bottom; `row` is the next free row (0 is the first)."""
+
+    def __init__(self, book: Book, name: str) -> None:
+        self.book = book
+        self.name = name
+        self.ws: Worksheet = book.workbook.add_worksheet(name)
+        self.row = 0
+        self.widths: list[float] = []
+        self._merges: list[tuple[int, int, int, int, Format]] = []
+        self._text_columns: list[int] = []
+
+    def columns(self, widths: Sequence[float]) -> None:
+        """Set the column widths (in characters); their number is the width of the title and of all lines."""
+        self.widths = list(widths)
+        for c, width in enumerate(self.widths):
+            self.ws.set_column(c, c, width)
+
+    def text(self, row: int, col: int, value: str, style: dict[str, Any] | None = None, role: str = "body") -> None:
+        """Write a text as a text, whatever it begins with."""
+        text = clean_text(value)
+        wishes = dict(style or {})
+        if starts_formula(text):
+            wishes["quote_prefix"] = True
+        self.ws.write_string(row, col, text, self.book.style(role, **wishes))
+
+    def merged(self, first: int, last: int, cells: str, *, role: str, height: float | None = None, **more: Any) -> None:  # noqa: ANN401
+        """Write a text into the current row over the columns first..last (the row stays current)."""
+        fmt = self.book.style(role, **more)
+        self.text(self.row, first, cells, more, role)
+        for c in range(first + 1, last + 1):
+            self.ws.write_blank(self.row, c, None, fmt)
+        if last > first:
+            self._merges.append((self.row, first, self.row, last, fmt))
+        if height is not None:
+            self.ws.set_row(self.row, height)
+
+    def line(self, text: str, *, role: str = "meta", height: float | None = None, **more: Any) -> None:  # noqa: ANN401
+        """One merged line over the whole width; its height follows the text where none is given."""
+        if height is None:
+            height = 15.0 * lines_needed(text, sum(self.widths) * 0.95) + 1
+        self.merged(0, len(self.widths) - 1, text, role=role, height=height, **more)
+        self.row += 1
+
+    def spread(self, texts: Sequence[str], *, role: str = "meta", height: float = 17) -> None:
+        """One line of several texts: the first left, the last right, others centred, each over its share of the width."""
+        total, bounds, c = sum(self.widths), [0], 0
+        for n in range(1, len(texts)):
+            while c < len(self.widths) - (len(texts) - n) and (
+                c < bounds[-1] + 1 or sum(self.widths[:c]) < total * n / len(texts)
+            ):
+                c += 1
+            bounds.append(c)
+        bounds.append(len(self.widths))
+        self.ws.set_row(self.row, height)
+        for n, text in enumerate(texts):
+            align = "left" if n == 0 else "right" if n == len(texts) - 1 else "center"
+            self.merged(bounds[n], bounds[n + 1] - 1, text, role=role, align=align)
+        self.row += 1
+
+    def title_block(
+        self, title: str, *, subtitle: str = "", meta: Sequence[Sequence[str]] = (), stamps: Sequence[str] = ()
+    ) -> None:
+        """Title, what is in brackets below it, lines of particulars, and verdicts on the data, each over the width."""
+        self.line(title, role="title", height=30)
+        if subtitle:
+            self.line(subtitle, role="subtitle", height=18)
+        for texts in meta:
+            self.spread(texts)
+        for stamp in stamps:
+            self.line(stamp, role="stamp")
+
+    def heading(self, paths: Sequence[Sequence[str]], *, height: float | None = None) -> None:
+        """Headings in one to three rows: neighbours that begin alike share a merged cell, short ones reach down.
+
+        Args:
+            paths: For each column the words from top to bottom.
+            height: Of the last row; by default as high as its words need.
+        """
+        depth = max(len(p) for p in paths)
+        padded = [[*p, *[None] * (depth - len(p))] for p in paths]
+        fmt = self.book.style("heading")
+        for level in range(depth):
+            row = self.row + level
+            # What reaches down from above is high enough already; only words of this row alone set its height.
+            need = [
+                lines_needed(p[level], self.widths[c] - 0.5)
+                for c, p in enumerate(paths)
+                if len(p) == level + 1 and level > 0
+            ]
+            lines = max([*need, 1])
+            self.ws.set_row(row, height if height and level == depth - 1 else 14.0 * lines + 5)
+            for c, words in enumerate(padded):
+                word = words[level]
+                leaf = len(paths[c]) == level + 1
+                begins = leaf or c == 0 or padded[c - 1][: level + 1] != words[: level + 1]
+                if word is not None and begins:
+                    self.text(row, c, word, {}, "heading")
+                    across = c
+                    while (
+                        len(paths[c]) > level + 1
+                        and across + 1 < len(padded)
+                        and padded[across + 1][: level + 1] == words[: level + 1]
+                        and len(paths[across + 1]) > level + 1
+                    ):
+                        across += 1
+                    down = self.row + depth - 1 if len(paths[c]) == level + 1 else row
+                    if (down, across) != (row, c):
+                        self._merges.append((row, c, down, across, fmt))
+                else:
+                    self.ws.write_blank(row, c, None, fmt)
+        self.row += depth
+
+    def closing_line(self, rows: int) -> None:
+        """以下无数据，共N行: whoever prints or copies the list sees that it is whole."""
+        self.line(f"以下无数据，共{rows:,}行", role="closing", height=17)
+
+    def signature(self, roles: Sequence[str] = ("单位负责人", "审核人", "制表人")) -> None:
+        """The line that is signed by hand."""
+        gap = "　" * (8 if sum(self.widths) > 120 else 4)
+        self.line("".join(f"{r}：{gap}" for r in roles) + "填报日期：　　　　年　　月　　日", role="meta", height=28)
+
+    def text_columns(self, columns: Sequence[int]) -> None:
+        """Columns of codes kept as text: no green corners about it."""
+        self._text_columns = list(columns)
+
+    def print_setup(
+        self,
+        *,
+        landscape: bool = True,
+        repeat: tuple[int, int] | None = None,
+        footer_left: str = "",
+        footer_right: str = "",
+        one_page: bool = False,
+    ) -> None:
+        """A4, one page wide, centred, headings repeated, page numbers 第 X 页 共 Y 页.
+
+        Args:
+            landscape: Otherwise portrait.
+            repeat: First and last row (from 0) that stand on every page.
+            footer_left: Text at the left of the page number.
+            footer_right: Text at its right.
+            one_page: All on one page.
+        """
+        ws = self.ws
+        ws.set_paper(9)
+        if landscape:
+            ws.set_landscape()
+        else:
+            ws.set_portrait()
+        ws.fit_to_pages(1, 1 if one_page else 0)
+        ws.set_margins(left=0.45, right=0.45, top=0.6, bottom=0.7)
+        ws.center_horizontally()
+        if repeat is not None:
+            ws.repeat_rows(*repeat)
+        font = f'&"{self.book.fonts.body},Regular"&9'
+        # The blank keeps a text that begins with a digit apart from the font size before it.
+        left, right = (" " + t.replace("&", "&&") for t in (footer_left, footer_right))
+        ws.set_footer(f"&L{font}{left}&C{font}第 &P 页 共 &N 页&R{font}{right}", {"margin": 0.35})
+
+    def finish(self) -> None:
+        """Merge what is to be merged and set the print area. Called by `Book.close`."""
+        # Only the current row is in memory while writing, so merges (which write blanks again) come last.
+        for first_row, first, last_row, last, fmt in self._merges:
+            self.ws.merge_range(first_row, first, last_row, last, "", fmt)
+        self._merges = []
+        if self.row and self.widths:
+            self.ws.print_area(0, 0, self.row - 1, len(self.widths) - 1)
+            if self._text_columns:
+                areas = " ".join(xl_range(0, c, self.row - 1, c) for c in self._text_columns)
+                self.ws.ignore_errors({"number_stored_as_text": areas})
