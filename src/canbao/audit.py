@@ -79,7 +79,9 @@ def load_suite(
                     severity=entry["severity"],
                     expect=entry["expect"],
                     columns=tuple(column.format(**names) for column in columns),
-                    values=tuple(entry.get("values") or (codes or {}).get(f"{names.get('source')}.{names.get('field')}", ())),
+                    values=tuple(
+                        entry.get("values") or (codes or {}).get(f"{names.get('source')}.{names.get('field')}", ())
+                    ),
                     sql=(folder / "sql" / entry["sql"]).read_text(encoding="utf-8") if "sql" in entry else "",
                     source=names.get("source"),
                 )
@@ -132,16 +134,16 @@ def run_suite(
         return _run(connection, layer, rules, workspace)
 
 
-def _run(
-    connection: "duckdb.DuckDBPyConnection", layer: str, rules: Sequence[Rule], workspace: Path
-) -> list[Check]:
+def _run(connection: "duckdb.DuckDBPyConnection", layer: str, rules: Sequence[Rule], workspace: Path) -> list[Check]:
     import great_expectations as gx
 
     context = _context(workspace)
     engine = _execution_engine(connection)
     source = context.data_sources.add_or_update_sql(layer, connection_string="duckdb:///:memory:")
     for name in ("get_execution_engine", "get_engine"):  # a pydantic model: plain assignment is refused
-        object.__setattr__(source, name, (lambda: engine) if name == "get_execution_engine" else (lambda: engine.engine))
+        object.__setattr__(
+            source, name, (lambda: engine) if name == "get_execution_engine" else (lambda: engine.engine)
+        )
     outcomes: dict[str, Check] = {}
     existing = {row[0] for row in connection.cursor().execute("SHOW TABLES").fetchall()}
     for table in dict.fromkeys(rule.table for rule in rules):
@@ -211,7 +213,7 @@ def _context(workspace: Path) -> Any:
 
     workspace.mkdir(parents=True, exist_ok=True)
     context = gx.get_context(mode="file", project_root_dir=str(workspace))
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment, typeddict-item]
     return context
 
 
@@ -264,7 +266,9 @@ def _judge(rule: Rule, entry: Mapping[str, Any]) -> Check:
         observed = int(result.get("observed_value") or 0)
         return _check(rule, bool(entry["success"]), 0 if observed else 1, observed)
     if rule.expect in {"not_null", "in_set"}:
-        return _check(rule, bool(entry["success"]), int(result.get("unexpected_count") or 0), result.get("element_count"))
+        return _check(
+            rule, bool(entry["success"]), int(result.get("unexpected_count") or 0), result.get("element_count")
+        )
     return _check(rule, bool(entry["success"]), int(result.get("observed_value") or 0), None)
 
 
@@ -348,7 +352,8 @@ def write_quality_page(checks: Sequence[Check], target: Path, *, heading: str, a
     order = {"failed": 0, "not_computed": 1, "passed": 2}
     rows = "\n".join(
         "<tr class='{state}'><td>{id}</td><td>{title}</td><td>{where}</td><td>{axis}</td><td>{severity}</td>"
-        "<td><b>{word}</b>{accepted}</td><td class='n'>{wrong}</td><td class='n'>{rows}</td><td>{message}</td></tr>".format(
+        "<td><b>{word}</b>{accepted}</td><td class='n'>{wrong}</td><td class='n'>{rows}</td>"
+        "<td>{message}</td></tr>".format(
             state=check.state,
             id=html.escape(check.check_id),
             title=html.escape(check.title),
@@ -363,9 +368,7 @@ def write_quality_page(checks: Sequence[Check], target: Path, *, heading: str, a
         )
         for check in sorted(checks, key=lambda check: (order[check.state], check.severity != "block", check.check_id))
     )
-    counts = "、".join(
-        f"{word} {sum(check.state == state for check in checks)} 项" for state, word in _STATES.items()
-    )
+    counts = "、".join(f"{word} {sum(check.state == state for check in checks)} 项" for state, word in _STATES.items())
     target.parent.mkdir(parents=True, exist_ok=True)
     page = template.replace("{{heading}}", html.escape(heading)).replace("{{counts}}", counts).replace("{{rows}}", rows)
     target.write_text(page, encoding="utf-8")

@@ -1,0 +1,53 @@
+# make demo: the night on data_samples; make test: the tests. Both set up .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_DAY := 2026-03-31
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check prove bench samples clean
+
+help:
+	@echo "make setup    .venv with pinned versions, and $(BIN)/canbao"
+	@echo "make demo     one night on data_samples/, published under .demo/"
+	@echo "make test     the tests"
+	@echo "make check    format, lint, types, SQL"
+	@echo "make prove    the longer proofs"
+	@echo "make bench    a night of 3.4 million people against its floor"
+	@echo "make samples  data_samples/ anew"
+	@echo "make clean    remove what these made"
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/canbao run --landing data_samples/landing --home .demo --as-of $(DEMO_DAY)
+	@echo "打开 open: .demo/published/current/reports/"
+	@find -L .demo/published/current/reports -maxdepth 2 \( -name '*.xlsx' -o -name '*.html' \) | sort | sed -n '1,4s/^/  /p'
+
+test: setup
+	@$(BIN)/python -m pytest -q -m "not slow"
+
+prove: setup
+	@$(BIN)/python -m pytest -q -m slow
+
+check: setup
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --disable-progress-bar sql
+
+bench: setup
+	@$(BIN)/canbao bench
+
+samples: setup
+	@$(BIN)/python -m canbao.generate.samples
+
+clean:
+	@rm -rf .demo .bench .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,225 @@
+"""The command `canbao` (contract.md section 1). Heavy modules are imported by the command that needs them."""
+
+import argparse
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+from canbao.errors import CanbaoError, UserError
+
+BUG = 70
+"""Exit status of a fault of the program itself; 0, 1 and 2 have meanings of their own."""
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 done (for `run`: published), 1 a blocking check stopped the run, 2 wrong use, 70 a fault of the program.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.command(parsed))
+    except CanbaoError as error:
+        print(f"canbao {parsed.name}: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("canbao: 已中断,未发布任何内容。", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 0
+    except Exception:
+        # Loud, but an engine's message may quote a value: long numbers are cut before anybody sees them.
+        print(_NUMBER.sub(lambda found: f"{found[0][:3]}***", traceback.format_exc()), file=sys.stderr)
+        print("canbao: 程序故障(不是数据问题),未发布任何内容。请把以上信息交给系统维护人员。", file=sys.stderr)
+        return BUG
+
+
+_NUMBER = re.compile(r"(?<![\dA-Fa-f])\d{7,}[\dXx]?")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="canbao", description="参保台账:从各部门数据到四级参保台账 / enrollment ledgers for city bureaus"
+    )
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+
+    run = _command(commands, "run", _run, "run one night: land, stage, check, build, audit, publish")
+    _common(run)
+    run.add_argument("--as-of", type=_day, required=True, metavar="DATE", help="the day the ledger speaks of")
+    run.add_argument("--insured-year", type=_year, metavar="Y", help="default: from the payment windows")
+    run.add_argument("--engine", choices=["duckdb", "spark"], default="duckdb")
+    run.add_argument(
+        "--accept", action="append", default=[], metavar="CHECK_ID", help="let this blocking check pass this once"
+    )
+    run.add_argument(
+        "--reason", action="append", default=[], metavar="TEXT", help="why; one for all --accept, or one for each"
+    )
+    run.add_argument("--memory-limit", metavar="SIZE", help="of the warehouse, for instance 3GB")
+    run.add_argument("--threads", type=_count, metavar="N")
+
+    schedule = _command(commands, "schedule", _schedule, "serve the nightly flow as a Prefect deployment")
+    _common(schedule)
+    schedule.add_argument("--cron", default="0 2 * * *", help='default "0 2 * * *", in China\'s time')
+
+    status = _command(commands, "status", _status, "what is current, how old, what blocked the last night")
+    status.add_argument("--home", type=Path, required=True, metavar="DIR")
+    status.add_argument("--max-age", type=_hours, metavar="HOURS", help="exit 1 when the publication is older")
+
+    generate = _command(commands, "generate", _generate, "write a landing area of made-up people, and the truth")
+    generate.add_argument("--out", type=Path, required=True, metavar="DIR")
+    generate.add_argument("--persons", type=_count, required=True, metavar="N")
+    generate.add_argument("--seed", type=int, required=True, metavar="S")
+    generate.add_argument("--as-of", type=_day, default=date(2026, 3, 31), metavar="DATE", help="default 2026-03-31")
+
+    bench = _command(commands, "bench", _bench, "the benchmark: a night against its floor")
+    what = bench.add_mutually_exclusive_group()
+    what.add_argument("--persons", type=_count, default=3_400_000, metavar="N", help="default 3400000")
+    what.add_argument("--landing", type=Path, metavar="DIR", help="use this landing area")
+    bench.add_argument("--home", type=Path, default=Path(".bench"), metavar="DIR", help="scratch folder (.bench)")
+    bench.add_argument("--as-of", type=_day, default=date(2026, 3, 31), metavar="DATE")
+    bench.add_argument("--seed", type=int, default=1, metavar="S")
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    function: Callable[[argparse.Namespace], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--landing", type=Path, required=True, metavar="DIR", help="where the departments' files are")
+    parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="all state of this installation")
+    parser.add_argument("--jurisdiction", default="chongqing")
+    parser.add_argument("--rules", type=Path, metavar="FILE", help="TOML file laid over the rule parameters")
+    parser.add_argument("--wait", type=_seconds, default=0.0, metavar="SECONDS", help="wait for another run's end")
+    parser.add_argument("--verbose", action="store_true", help="let the flow engine talk")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"日期应写作 YYYY-MM-DD,而不是 {text!r}") from None
+
+
+def _year(text: str) -> int:
+    if not re.fullmatch(r"20\d\d", text):
+        raise argparse.ArgumentTypeError(f"年度应为四位数字,而不是 {text!r}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"应为正整数,而不是 {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"应为不小于 0 的数,而不是 {text!r}")
+    return value
+
+
+_hours = _seconds
+
+
+def _accepts(checks: Sequence[str], reasons: Sequence[str]) -> dict[str, str]:
+    if checks and not reasons:
+        raise UserError("--accept 必须同时用 --reason 写明理由。")
+    if reasons and not checks:
+        raise UserError("--reason 只能与 --accept 一起使用。")
+    if len(reasons) not in {0, 1, len(checks)}:
+        raise UserError("--reason 应为一条(用于全部 --accept),或与 --accept 条数相同。")
+    if any(not reason.strip() for reason in reasons):
+        raise UserError("--reason 不能是空的。")
+    return dict(zip(checks, reasons if len(reasons) == len(checks) else list(reasons) * len(checks), strict=True))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    accepts = _accepts(arguments.accept, arguments.reason)
+    from canbao.nightly import MAIN_MEASURES, Options
+    from canbao.runner import run_night
+
+    night = run_night(
+        Options(
+            landing=arguments.landing,
+            home=arguments.home,
+            as_of=arguments.as_of,
+            insured_year=arguments.insured_year,
+            jurisdiction=arguments.jurisdiction,
+            rules=arguments.rules,
+            engine=arguments.engine,
+            accepts=accepts,
+            wait=arguments.wait,
+            memory_limit=arguments.memory_limit,
+            threads=arguments.threads,
+        ),
+        verbose=arguments.verbose,
+    )
+    print(f"已发布 published: {night.published}")
+    print(f"  截至 as of {night.options.as_of},参保年度 insured year {night.insured_year}")
+    for measure, value in night.figures.items():
+        print(f"  {MAIN_MEASURES[measure]} {measure}: {value:,}")
+    if not night.became_current:
+        print("  早于当前发布的日期:已另存,当前发布不变 / published beside; the current publication stays.")
+    warnings = [check for check in night.checks if check.passed is not True and check.severity != "info"]
+    print(f"  检查 checks: {len(night.checks)},需留意 to look at: {len(warnings)}(reports/quality/index.html)")
+    return 0
+
+
+def _schedule(arguments: argparse.Namespace) -> int:
+    from canbao.home import Home
+    from canbao.runner import schedule
+
+    if not arguments.landing.is_dir():
+        raise UserError(f"来文目录 {arguments.landing} 不存在或不是目录(--landing)。请检查路径。")
+    home = Home(arguments.home.resolve())
+    home.prepare()
+    options = {
+        "landing": str(arguments.landing.resolve()),
+        "home": str(home.root),
+        "jurisdiction": arguments.jurisdiction,
+        "rules": str(arguments.rules.resolve()) if arguments.rules else None,
+        "wait": arguments.wait,
+    }
+    schedule(options, home.root, arguments.cron, verbose=arguments.verbose)
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from canbao.status import status
+
+    found = status(arguments.home, arguments.max_age)
+    print("\n".join(found.lines))
+    return 0 if found.fresh else 1
+
+
+def _generate(arguments: argparse.Namespace) -> int:
+    from canbao.generate import generate
+
+    generate(out=arguments.out, persons=arguments.persons, seed=arguments.seed, as_of=arguments.as_of)
+    return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from canbao.bench import bench
+
+    return bench(arguments)

@@ -1,0 +1,558 @@
+"""The night, stage by stage: land, stage, check, build, audit, publish. Knows nothing of who calls it.
+
+A stage changes nothing outside `<home>/staged`, `<home>/warehouse` and a draft folder; only the last one publishes.
+"""
+
+import getpass
+import hashlib
+import importlib.util
+import json
+import resource
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from canbao import audit, gates, publish
+from canbao.errors import Blocked, CanbaoError, UserError
+from canbao.gates import Check
+from canbao.home import Home, fingerprint, write_atomically
+from canbao.rules import Rules, load_rules
+from canbao.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from canbao.engine import Warehouse
+    from canbao.intake import IntakeResult, SourceDef
+
+STAGES = ("land", "stage", "check", "build", "audit", "publish")
+"""In this order; each is a function of this module that takes the night."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked to do (contract.md section 1).
+
+    Attributes:
+        landing: The landing area.
+        home: The installation.
+        as_of: The day the ledger speaks of.
+        insured_year: None for the rules' default.
+        jurisdiction: Whose rules.
+        rules: Overlay of rule parameters.
+        engine: `duckdb` or `spark`.
+        accepts: check_id to reason.
+        wait: Seconds to wait for another run on the home.
+        memory_limit: Of the warehouse, as DuckDB understands it.
+        threads: Cores to use.
+    """
+
+    landing: Path
+    home: Path
+    as_of: date
+    insured_year: int | None = None
+    jurisdiction: str = "chongqing"
+    rules: Path | None = None
+    engine: str = "duckdb"
+    accepts: Mapping[str, str] = field(default_factory=dict)
+    wait: float = 0.0
+    memory_limit: str | None = None
+    threads: int | None = None
+
+
+@dataclass
+class Night:
+    """One run's state, handed from stage to stage."""
+
+    options: Options
+    home: Home
+    settings: Settings
+    rules: Rules
+    definitions: dict[str, "SourceDef"]
+    key: bytes
+    run_id: str
+    started: datetime
+    say: Callable[[str], None]
+    checks: list[Check] = field(default_factory=list)
+    timings: list[dict[str, Any]] = field(default_factory=list)
+    error: BaseException | None = None
+    published: Path | None = None
+    became_current: bool = False
+    figures: dict[str, int] = field(default_factory=dict)
+    intake_: "IntakeResult | None" = None
+    warehouse_: "Warehouse | None" = None
+    draft_: publish.Draft | None = None
+    previous: Path | None = None
+
+    @property
+    def insured_year(self) -> int:
+        """The year that enrollment is judged for."""
+        return self.options.insured_year or self.rules.default_insured_year()
+
+    @property
+    def intake(self) -> "IntakeResult":
+        """What `land` took in."""
+        assert self.intake_ is not None
+        return self.intake_
+
+    @property
+    def warehouse(self) -> "Warehouse":
+        """What `stage` opened."""
+        assert self.warehouse_ is not None
+        return self.warehouse_
+
+    @property
+    def draft(self) -> publish.Draft:
+        """What `publish` fills."""
+        assert self.draft_ is not None
+        return self.draft_
+
+    @property
+    def suite_folder(self) -> Path:
+        """Great Expectations' own files."""
+        return self.home.warehouse / "quality"
+
+    def run_stage(self, name: str) -> None:
+        """Run one stage and keep its time."""
+        with self.timed(name, None) as entry:
+            entry["rows"] = _FUNCTIONS[name](self)
+
+    @contextmanager
+    def timed(self, stage: str, step: str | None) -> Iterator[dict[str, Any]]:
+        """Keep the time of a stage or of a step within it."""
+        self.say(f"{_STAGE_TITLES[stage]} {step or ''}")
+        entry: dict[str, Any] = {"stage": stage, "step": step, "rows": None}
+        self.timings.append(entry)
+        begun = time.perf_counter()
+        try:
+            yield entry
+        finally:
+            entry["seconds"] = round(time.perf_counter() - begun, 3)
+
+    def stop_if_blocked(self, layer: str) -> None:
+        """End the night where a blocking check failed.
+
+        Raises:
+            Blocked: Says which checks, where, and what to do.
+        """
+        blocking = [check for check in self.checks if check.blocks]
+        if blocking:
+            lines = [f"{layer}有 {len(blocking)} 项阻断检查未通过,未发布任何内容,当前发布保持不变。"]
+            for check in blocking:
+                lines += [f"[{check.check_id}] {line}" for line in check.message.splitlines() or [check.title]]
+            if any(not check.check_id.startswith("required.") for check in blocking):
+                lines.append("改正数据后重新运行;核实无误的,可用 --accept 检查编号 --reason 理由 只放行这一次。")
+            raise Blocked("\n".join(lines))
+
+
+_STAGE_TITLES = {
+    "land": "读取来文",
+    "stage": "装载",
+    "check": "检查来文",
+    "build": "编制",
+    "audit": "核对结果",
+    "publish": "发布",
+}
+
+_OPEN: dict[str, Night] = {}
+
+
+def is_open(home: Path | str) -> Night | None:
+    """The night that this process has open on a home."""
+    return _OPEN.get(str(home))
+
+
+@contextmanager
+def open_night(options: Options, say: Callable[[str], None] | None = None) -> Iterator[Night]:
+    """Check what was asked for, hold the home, and keep the run's record to its end.
+
+    Raises:
+        UserError: Wrong use.
+        Blocked: Another run holds the home, or the key is another than the home's.
+    """
+    from canbao.intake import load_definitions
+
+    _verify(options)
+    rules = load_rules(options.jurisdiction, options.as_of, options.rules)
+    home = Home(options.home)
+    settings = load_settings(home.settings_file)
+    definitions = load_definitions()
+    required = {f"required.{name}" for name in definitions}
+    known = gates.known_ids(definitions, [options.landing]) | audit.suite_ids() | set(settings.also_block)
+    gates.verify_accepts(options.accepts, known, required)
+    started = datetime.now(UTC)
+    run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    home.prepare()
+    with ExitStack() as stack:
+        stack.enter_context(home.lock(run_id, options.wait))
+        home.clear_leftovers()
+        night = Night(
+            options=options,
+            home=home,
+            settings=settings,
+            rules=rules,
+            definitions=definitions,
+            key=home.key(),
+            run_id=run_id,
+            started=started,
+            say=say or (lambda _: None),
+        )
+        _OPEN[str(options.home)] = night
+        stack.callback(_OPEN.pop, str(options.home), None)
+        _record(night, "running", "")
+        try:
+            yield night
+        except BaseException as error:
+            night.error = night.error or error
+            raise
+        finally:
+            _close(night)
+
+
+def run(night: Night) -> None:
+    """Run all stages in this process, without a flow engine."""
+    for name in STAGES:
+        night.run_stage(name)
+
+
+def _verify(options: Options) -> None:
+    if not options.landing.is_dir():
+        raise UserError(f"来文目录 {options.landing} 不存在或不是目录(--landing)。请检查路径。")
+    try:
+        next(options.landing.iterdir(), None)
+    except OSError as error:
+        raise UserError(f"来文目录 {options.landing} 无法读取:{error.strerror}。请检查目录权限。") from None
+    if options.engine == "spark":
+        if importlib.util.find_spec("pyspark") is None:
+            raise UserError("本机未安装 Spark 引擎(--engine spark)。请改用默认的 duckdb 引擎。")
+        raise UserError("本版本尚不支持 Spark 引擎(--engine spark)。请改用默认的 duckdb 引擎。")
+    for check_id, reason in options.accepts.items():
+        if not reason.strip():
+            raise UserError(f"放行检查 {check_id} 必须写明理由(--reason)。")
+
+
+def _close(night: Night) -> None:
+    if night.warehouse_ is not None:
+        night.warehouse_.close()
+    error = night.error
+    if night.published is not None:
+        state, message = "published", ""
+    elif isinstance(error, Blocked):
+        state, message = "blocked", str(error)
+    elif isinstance(error, CanbaoError):
+        state, message = "wrong_use", str(error)
+    elif isinstance(error, Exception):
+        state, message = "failed", f"程序故障({type(error).__name__}),未发布任何内容。"
+    else:
+        state, message = "broken_off", "运行中途被中断,未发布任何内容。"
+    _record(night, state, message)
+
+
+def _record(night: Night, state: str, message: str) -> None:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    record = {
+        "run_id": night.run_id,
+        "as_of": night.options.as_of.isoformat(),
+        "state": state,
+        "message": message,
+        "started": night.started.isoformat(timespec="seconds"),
+        "finished": None if state == "running" else datetime.now(UTC).isoformat(timespec="seconds"),
+        "failing_checks": [check.check_id for check in night.checks if check.blocks],
+        "became_current": night.became_current,
+        "peak_memory_mb": round(usage.ru_maxrss / 1024),
+        "timings": night.timings,
+    }
+    write_atomically(night.home.runs / f"{night.run_id}.json", json.dumps(record, ensure_ascii=False, indent=1))
+
+
+# ---------------------------------------------------------------------------------------------------------- stages
+
+
+def land(night: Night) -> int:
+    """Read every file that this run takes, into the store of staged files; bad rows go to quarantine."""
+    from canbao.intake import take_in
+
+    landings = [night.options.landing, *([night.home.landing] if night.home.landing.is_dir() else [])]
+    night.intake_ = take_in(landings, night.options.as_of, night.home.staged, night.say)
+    return int(night.intake.files["rows_read"].sum() or 0)
+
+
+def stage(night: Night) -> int:
+    """Open a new warehouse with the sources (newest row of each key) and the run's parameters."""
+    from canbao.engine import RunParameters, Warehouse
+
+    earlier = [p for p in night.home.publications() if p.parent.name <= night.options.as_of.isoformat()]
+    night.previous = earlier[-1] if earlier else None
+    parameters = RunParameters(
+        as_of=night.options.as_of,
+        insured_year=night.insured_year,
+        rules=night.rules,
+        key=night.key,
+        previous=night.previous,
+    )
+    night.warehouse_ = Warehouse(
+        night.home.warehouse, memory_limit=night.options.memory_limit, threads=night.options.threads
+    )
+    night.warehouse.load_parameters(parameters)
+    night.warehouse.register_sources(night.intake, night.definitions)
+    return int(night.intake.files["rows_accepted"].sum() or 0)
+
+
+def check(night: Night) -> int:
+    """Judge what came in: the gates of contract.md section 2, then the suite of the staged tables.
+
+    Raises:
+        Blocked: A blocking check failed and was not let pass.
+    """
+    baselines = gates.baselines(night.home.publications(), night.options.as_of)
+    _add(night, gates.intake_checks(night.intake, night.definitions, baselines))
+    night.stop_if_blocked("来文")
+    delivered = set(night.intake.files["source"].unique())
+    definitions = {name: definition for name, definition in night.definitions.items() if name in delivered}
+    rules = audit.load_suite("staged", definitions, _code_lists(night, definitions))
+    with night.timed("check", "great_expectations"):
+        _add(night, audit.run_suite(night.warehouse.con, "staged", rules, night.suite_folder))
+    night.stop_if_blocked("来文")
+    return len(night.checks)
+
+
+def build(night: Night) -> int:
+    """Run the SQL steps in the order of their references; inner tables go when nobody reads them any more."""
+    from canbao.build import last_readers, load_steps
+
+    steps = load_steps()
+    done = last_readers(steps)
+    total = 0
+    for step in steps:
+        with night.timed("build", step.name) as entry:
+            entry["rows"] = night.warehouse.run_step(step)
+        total += entry["rows"]
+        for table in done.get(step.name, []):
+            night.warehouse.drop(table)
+    return total
+
+
+def audit_built(night: Night) -> int:
+    """Judge what was built: the suite of the built tables.
+
+    Raises:
+        Blocked: A repeated key or a broken identity.
+    """
+    rules = audit.load_suite("built")
+    before = len(night.checks)
+    _add(night, audit.run_suite(night.warehouse.con, "built", rules, night.suite_folder))
+    night.stop_if_blocked("编制结果")
+    return len(night.checks) - before
+
+
+def publish_tables(night: Night) -> int:
+    """Write tables, reports and the manifest aside, then make them the current publication in one step."""
+    from canbao.build import load_steps
+    from canbao.report import quality_frame, write_run_report
+
+    night.draft_ = publish.begin(night.home, night.options.as_of, night.run_id)
+    con = night.warehouse.con
+    _intake_tables(night)
+    con.register("loading", quality_frame(night.checks).to_arrow())
+    con.execute("CREATE OR REPLACE TABLE quality_metric AS SELECT * FROM loading")
+    con.unregister("loading")
+    orders: dict[str, tuple[str, ...]] = {
+        "load_file": ("source", "delivery", "file"),
+        "quarantine": ("source", "delivery", "file", "line", "error_code"),
+        "quality_metric": ("check_id",),
+    }
+    orders.update({step.name: step.order_by for step in load_steps() if step.published and step.name not in orders})
+    for table, order in sorted(orders.items()):
+        with night.timed("publish", table) as entry:
+            file = night.warehouse.write_table(table, night.draft.folder / f"{table}.parquet", order)
+            entry["rows"] = file.rows
+            night.draft.tables[table] = {
+                "rows": file.rows,
+                "sha256": file.sha256,
+                "bytes": file.bytes,
+                "order_by": list(order),
+            }
+    night.figures = _figures(night)
+    _reports(night)
+    write_run_report(night, night.draft.folder)
+    finished = datetime.now(UTC)
+    night.home.remember_key(night.key)
+    night.say("切换当前发布")
+    night.became_current = publish.commit(night.home, night.draft, _manifest(night, finished))
+    night.published = night.home.published / night.options.as_of.isoformat() / night.run_id
+    for name in publish.retire(night.home, night.settings.keep_nights):
+        night.timings.append({"stage": "publish", "step": f"retired {name}", "rows": None, "seconds": 0.0})
+    return sum(entry["rows"] for entry in night.draft.tables.values())
+
+
+_FUNCTIONS: dict[str, Callable[[Night], int]] = {
+    "land": land,
+    "stage": stage,
+    "check": check,
+    "build": build,
+    "audit": audit_built,
+    "publish": publish_tables,
+}
+
+
+def _add(night: Night, checks: list[Check]) -> None:
+    night.checks += gates.apply(checks, night.options.accepts, night.settings.also_block)
+
+
+def _code_lists(night: Night, definitions: Mapping[str, "SourceDef"]) -> dict[str, tuple[str, ...]]:
+    """Known codes per `<source>.<field>`, from the code table that the field names."""
+    lists: dict[str, tuple[str, ...]] = {}
+    existing = {row[0] for row in night.warehouse.con.execute("SHOW TABLES").fetchall()}
+    for name, definition in definitions.items():
+        for column in definition.fields:
+            if column.codes is not None and f"code_{column.codes}" in existing:
+                rows = night.warehouse.con.execute(f"SELECT DISTINCT code FROM code_{column.codes} ORDER BY code")
+                lists[f"{name}.{column.name}"] = tuple(str(row[0]) for row in rows.fetchall())
+    return lists
+
+
+def _intake_tables(night: Night) -> None:
+    import polars as pl
+
+    con = night.warehouse.con
+    columns = [
+        "source",
+        "delivery",
+        "file",
+        "sha256",
+        "encoding",
+        "rows_read",
+        "rows_accepted",
+        "rows_rejected",
+        "state",
+    ]
+    con.register("loading", night.intake.files.select(columns).to_arrow())
+    con.execute("CREATE OR REPLACE TABLE load_file AS SELECT * FROM loading")
+    con.unregister("loading")
+    place = {row["file_no"]: row for row in night.intake.files.iter_rows(named=True)}
+    schema: dict[str, Any] = {
+        "source": pl.String,
+        "delivery": pl.Date,
+        "file": pl.String,
+        "line": pl.Int64,
+        "error_code": pl.String,
+        "message": pl.String,
+        "raw": pl.String,
+    }
+    frames = [pl.DataFrame(schema=schema)]
+    for number, path in night.intake.quarantine_paths:
+        row = place[number]
+        frames.append(
+            pl.read_parquet(path).select(
+                pl.lit(row["source"]).alias("source"),
+                pl.lit(row["delivery"]).cast(pl.Date).alias("delivery"),
+                pl.lit(row["file"]).alias("file"),
+                pl.col("line").cast(pl.Int64),
+                "error_code",
+                "message",
+                "raw",
+            )
+        )
+    con.register("loading", pl.concat(frames).to_arrow())
+    con.execute("CREATE OR REPLACE TABLE quarantine AS SELECT * FROM loading")
+    con.unregister("loading")
+
+
+MAIN_MEASURES = {
+    "should_be_insured": "应参保",
+    "insured": "已参保",
+    "uninsured": "未参保",
+    "duplicate_persons": "重复参保人数",
+    "separated_uninsured": "未参保中人户分离",
+}
+"""The city's main figures, as the command prints them."""
+
+
+def _figures(night: Night) -> dict[str, int]:
+    query = "SELECT measure, value FROM ledger WHERE level = 1 AND basis = 'household' AND division_code NOT LIKE '%-'"
+    found = dict(night.warehouse.con.execute(query).fetchall())
+    return {measure: int(found[measure]) for measure in MAIN_MEASURES if measure in found}
+
+
+def _reports(night: Night) -> None:
+    from canbao import reports
+
+    with night.timed("publish", "workbooks"):
+        reports.write_ledger_workbooks(
+            night.draft.folder / "ledger.parquet",
+            night.draft.reports,
+            header=reports.ReportHeader(version=night.run_id),
+            stamps=[f"本次放行检查 {entry.check_id}:{entry.accepted}" for entry in night.checks if entry.accepted],
+            on_progress=night.say,
+        )
+    with night.timed("publish", "data_docs"):
+        quality = night.draft.reports / "quality"
+        audit.write_data_docs(night.suite_folder, quality / "data_docs")
+        heading = f"{night.rules.title} 截至 {night.options.as_of},参保年度 {night.insured_year},运行 {night.run_id}"
+        audit.write_quality_page(night.checks, quality / "index.html", heading=heading, accepted_by=who())
+
+
+def who() -> str:
+    """The account that this process runs under."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _manifest(night: Night, finished: datetime) -> dict[str, Any]:
+    files = [
+        {
+            name: (str(value) if isinstance(value, date) else value)
+            for name, value in row.items()
+            if name != "staged_path"
+        }
+        for row in night.intake.files.iter_rows(named=True)
+    ]
+    rules = [{"name": row[0], "value": row[1], "verified": row[6], "overlay": row[7]} for row in night.rules.rows()]
+    return {
+        "format": 1,
+        "run_id": night.run_id,
+        "as_of": night.options.as_of.isoformat(),
+        "insured_year": night.insured_year,
+        "jurisdiction": night.options.jurisdiction,
+        "engine": night.options.engine,
+        "started": night.started.isoformat(timespec="seconds"),
+        "finished": finished.isoformat(timespec="seconds"),
+        "code": {"version": version("canbao"), "sha256": publish.code_digest()},
+        "key_fingerprint": fingerprint(night.key),
+        "previous_publication": f"{night.previous.parent.name}/{night.previous.name}" if night.previous else None,
+        "inputs": {
+            "files": files,
+            "sources": gates.summarize(night.intake),
+            "missing_sources": sorted(night.intake.missing_sources),
+            "unknown_sources": sorted(night.intake.unknown_sources),
+            "notes": list(night.intake.notes),
+        },
+        "rules": {"sha256": _digest(rules), "overlay": night.options.rules is not None, "parameters": rules},
+        "checks": [check.as_dict() for check in night.checks],
+        "accepted": [
+            {
+                "check_id": check.check_id,
+                "reason": check.accepted,
+                "by": who(),
+                "at": finished.isoformat(timespec="seconds"),
+            }
+            for check in night.checks
+            if check.accepted
+        ],
+    }
+
+
+def _digest(data: Any) -> str:
+
+    return hashlib.sha256(json.dumps(data, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+def already_published(options: Options) -> bool:
+    """Whether a run for this day was published: of several nights that were missed, one run makes up for all."""
+    return any(Home(options.home).published.glob(f"{options.as_of.isoformat()}/*/manifest.json"))
