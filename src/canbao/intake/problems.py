@@ -1,0 +1,66 @@
+"""How intake says that a file, a delivery or a row cannot be used. All messages are read by bureau staff."""
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One file, or (where `file` is None) one whole delivery that was not read; it stops the night (exit 1)."""
+
+    source: str
+    delivery: date
+    file: str | None
+    code: str
+    message: str
+
+
+class FileRefused(Exception):  # noqa: N818 - it is an answer about a file, not a fault of the program
+    """A file that cannot be read as a whole.
+
+    Attributes:
+        code: What is wrong, for programs (`cut_off`, `encoding`, `missing_columns` …).
+        message: What is wrong, where, and what to do, in Chinese; without the file's name.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+# Why a row is rejected (contract section 2), in the order in which the reasons are looked for. Nothing else rejects a row.
+TOTAL_ROW, FIELD_COUNT, DAMAGED_CERTNO, BLANK_REQUIRED, UNREADABLE_REQUIRED = range(1, 6)
+ERROR_CODES = ("", "total_row", "field_count", "damaged_certno", "blank_required", "unreadable_required")
+
+
+def mask(text: str) -> str:
+    """Shows enough of a cell to find it in the file, and too little to know the number (four signs at most)."""
+    shown = text.strip().replace("\n", " ")
+    return f"{shown[: min(4, len(shown) // 3)]}***" if shown else ""
+
+
+def row_message(error: int, line: int, column: str, cell: str, fields: int, width: int) -> str:
+    """The Chinese message of a rejected row.
+
+    Args:
+        error: One of the constants above.
+        line: Line where the row begins; the header is line 1.
+        column: Header of the column at fault.
+        cell: The cell's text; it is masked here.
+        fields: Fields in the row.
+        width: Fields in the header.
+    """
+    where = f"第{line}行"
+    if error == TOTAL_ROW:
+        return f"{where}是合计行，不作为数据读入。无需处理；下次报送请去掉合计行。"
+    if error == FIELD_COUNT:
+        more = "少于" if fields < width else "多于"
+        return (
+            f"{where}有{fields}个栏，{more}表头的{width}个栏。请检查该行是否缺栏、多了分隔符或引号不成对，改正后重报。"
+        )
+    if error == DAMAGED_CERTNO:
+        return f"{where}“{column}”被电子表格改成了数字（{mask(cell)}），原号码已丢失。请从原系统按文本格式重新导出。"
+    if error == BLANK_REQUIRED:
+        return f"{where}“{column}”为空，该栏必填。请补齐后重报。"
+    return f"{where}“{column}”无法识别（{mask(cell)}）。请按要求的格式改正后重报。"

@@ -1,0 +1,252 @@
+"""One file in, one staged Parquet file out: read once, kept under the digest of everything it depends on.
+
+In `<store>/<source>/` lie `<digest>.parquet` (good rows), `<digest>.quarantine.parquet` (rejected rows, only where there
+are any) and `<digest>.json` (counts), the last written last: where it exists, the others are whole.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from polars.io.plugins import register_io_source
+
+from canbao.intake.columns import dtype_of
+from canbao.intake.csv_reader import CsvFile, decide_gb18030, detect_encoding
+from canbao.intake.definitions import SourceDef
+from canbao.intake.encoding import NotUtf8
+from canbao.intake.headers import Layout
+from canbao.intake.problems import FileRefused
+from canbao.intake.rows import Batch, RowJudge
+from canbao.intake.tables import read_parquet, read_workbook
+
+# Part of the digest: raise it whenever the same bytes are read differently than before.
+READER_VERSION = 1
+
+SUFFIXES = (".csv", ".txt", ".csv.gz", ".xlsx", ".parquet")
+_ROW_GROUP = 1 << 18
+
+
+@dataclass
+class StagedPart:
+    """What was read of a file, or of one sheet of a workbook.
+
+    Attributes:
+        part: The sheet's name for the second and later sheets, else empty.
+        layout_line: Line of the header.
+        extra_columns: Columns that were kept out.
+        unreadable: Per field the values that became null.
+        unknown_codes: Per field the codes that no table knows.
+        counties: Accepted rows per county.
+    """
+
+    digest: str
+    part: str
+    encoding: str
+    rows_read: int
+    rows_rejected: int
+    layout_line: int
+    extra_columns: list[str]
+    unreadable: dict[str, int]
+    unknown_codes: dict[str, int]
+    counties: dict[str, int]
+    notes: list[str] = field(default_factory=list)
+
+
+def suffix_of(path: Path) -> str | None:
+    """The known kind of a file by its name, or None."""
+    name = path.name.lower()
+    return next((suffix for suffix in reversed(sorted(SUFFIXES, key=len)) if name.endswith(suffix)), None)
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256 in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def staged_path(store: Path, source: str, digest: str) -> Path:
+    """Where the good rows lie."""
+    return store / source / f"{digest}.parquet"
+
+
+def quarantine_path(store: Path, source: str, digest: str) -> Path:
+    """Where the rejected rows lie, if there are any."""
+    return store / source / f"{digest}.quarantine.parquet"
+
+
+def stage_file(path: Path, sha256: str, source: SourceDef, store: Path) -> list[StagedPart]:
+    """Reads a file into the store, or finds it there.
+
+    Args:
+        path: The file.
+        sha256: Digest of its bytes.
+        source: Its source.
+        store: `<home>/staged`.
+
+    Returns:
+        One part per file; of a workbook one per sheet that is read.
+
+    Raises:
+        FileRefused: The file cannot be used as a whole; nothing of it is staged.
+    """
+    kind = suffix_of(path) or ""
+    digest = hashlib.sha256(f"{sha256} {source.fingerprint} {kind} {READER_VERSION}".encode()).hexdigest()
+    folder = store / source.name
+    record = folder / f"{digest}.json"
+    if record.exists():
+        return [StagedPart(**part) for part in json.loads(record.read_text(encoding="utf-8"))["parts"]]
+    folder.mkdir(parents=True, exist_ok=True)
+    before = path.stat()
+    if kind == ".xlsx":
+        parts = _stage_workbook(path, source, folder, digest)
+    elif kind == ".parquet":
+        layout, batches = read_parquet(path, source)
+        parts = [_Writer(folder, source, digest).write(layout, batches, "parquet")]
+    else:
+        parts = [_stage_text(path, source, folder, digest)]
+    after = path.stat()
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise FileRefused("changing", "文件在读取过程中发生了变化，可能还在传送。请等传送完成后重新运行。")
+    _replace_text(record, json.dumps({"parts": [asdict(part) for part in parts]}, ensure_ascii=False))
+    return parts
+
+
+def _stage_workbook(path: Path, source: SourceDef, folder: Path, digest: str) -> list[StagedPart]:
+    sheets, strange = read_workbook(path, source)
+    parts = []
+    for number, sheet in enumerate(sheets):
+        name = sheet.name if number else ""
+        own = hashlib.sha256(f"{digest} {sheet.name}".encode()).hexdigest() if number else digest
+        parts.append(_Writer(folder, source, own).write(sheet.layout, sheet.batches(), "xlsx", name))
+    parts[0].notes = [f"工作表“{name}”没有本来源的表头，未读入。" for name in strange]
+    return parts
+
+
+def _stage_text(path: Path, source: SourceDef, folder: Path, digest: str) -> StagedPart:
+    encoding = detect_encoding(path)
+    writer = _Writer(folder, source, digest)
+    for _ in range(2):
+        file = CsvFile(path, source, encoding)
+        try:
+            return writer.write(file, file.batches(), encoding)
+        except NotUtf8:
+            encoding = decide_gb18030(path)
+    raise AssertionError("GB18030 does not ask for another encoding")
+
+
+class _Writer:
+    """Writes the rows of one part under temporary names and moves them into place when all are written."""
+
+    def __init__(self, folder: Path, source: SourceDef, digest: str) -> None:
+        self._folder = folder
+        self._source = source
+        self._digest = digest
+
+    def write(self, layout: Layout | CsvFile, batches: Iterator[Batch], encoding: str, part: str = "") -> StagedPart:
+        """Judges and writes all batches.
+
+        Args:
+            layout: The layout, or the file that knows it once the first batch is read.
+            batches: The rows.
+            encoding: What to say of the file's encoding.
+            part: Name of the sheet.
+        """
+        run = uuid4().hex
+        good, bad = (self._folder / f".{self._digest}.{run}.{kind}" for kind in ("good", "bad"))
+        rejected = _Rejected(bad)
+        judges: list[RowJudge] = []
+        faults: list[BaseException] = []
+
+        def frames() -> Iterator[pl.DataFrame]:
+            try:
+                for batch in batches:
+                    if not judges:
+                        judges.append(RowJudge(self._source, _layout(layout)))
+                    accepted, refused = judges[0].judge(batch)
+                    if refused is not None:
+                        rejected.add(refused)
+                    yield accepted
+            except BaseException as fault:  # Polars would wrap it beyond recognition
+                faults.append(fault)
+                raise
+
+        try:
+            try:
+                _sink(frames(), self._schema(), good)
+            except pl.exceptions.PolarsError:
+                if not faults:
+                    raise
+            if faults:
+                raise faults[0]
+            rejected.close()
+            judge = judges[0] if judges else RowJudge(self._source, _layout(layout))
+            if judge.tally.rows_rejected:
+                os.replace(bad, self._folder / f"{self._digest}.quarantine.parquet")
+            os.replace(good, self._folder / f"{self._digest}.parquet")
+        finally:
+            rejected.close()
+            good.unlink(missing_ok=True)
+            bad.unlink(missing_ok=True)
+        tally = judge.tally
+        return StagedPart(
+            digest=self._digest,
+            part=part,
+            encoding=encoding,
+            rows_read=tally.rows_read,
+            rows_rejected=tally.rows_rejected,
+            layout_line=judge.layout.line,
+            extra_columns=list(judge.layout.extra),
+            unreadable=dict(sorted(tally.unreadable.items())),
+            unknown_codes=dict(sorted(tally.unknown_codes.items())),
+            counties=dict(sorted(tally.counties.items())),
+        )
+
+    def _schema(self) -> pl.Schema:
+        return pl.Schema({one.name: dtype_of(one) for one in self._source.fields} | {"line_no": pl.Int32})
+
+
+def _layout(layout: Layout | CsvFile) -> Layout:
+    return layout.layout if isinstance(layout, CsvFile) else layout
+
+
+def _sink(frames: Iterator[pl.DataFrame], schema: pl.Schema, path: Path) -> None:
+    """Writes frames to one Parquet file while they come, compressing on all cores."""
+
+    def source(*_: Any) -> Iterator[pl.DataFrame]:
+        yield from frames
+
+    lazy = register_io_source(source, schema=schema, is_pure=False)
+    lazy.sink_parquet(path, compression="zstd", row_group_size=_ROW_GROUP, maintain_order=True)
+
+
+class _Rejected:
+    """The rejected rows of a part, written as they come: a hopeless file may have millions."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+
+    def add(self, rows: pl.DataFrame) -> None:
+        table: pa.Table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd")
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _replace_text(path: Path, text: str) -> None:
+    scratch = path.with_name(f".{path.name}.{uuid4().hex}")
+    scratch.write_text(text, encoding="utf-8")
+    os.replace(scratch, path)

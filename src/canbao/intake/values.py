@@ -1,0 +1,202 @@
+"""What a single cell means: the careful reading of each type, one text at a time.
+
+`columns.py` reads the usual spellings of a whole column at once and comes here only with what is left over; both must
+agree, which the tests check. Every reader takes the cell as delivered and returns `(value, state)`.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+# What became of a cell. SENTINEL is a date that stands for "none" (1900-01-01); DAMAGED a number a spreadsheet destroyed.
+OK, BLANK, SENTINEL, BAD, DAMAGED, UNKNOWN = range(6)
+
+Reading = tuple[Any, int]
+
+# Zero-width signs, byte order marks, direction marks, the soft hyphen, control signs (also DOS's end of file).
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\x00-\x08\x0e-\x1b\x7f]"
+)
+_SPACE = re.compile(r"\s+")
+_PLACEHOLDERS = frozenset({"-", "--", "—", "——", "无", "空", "/", "NULL", "NONE", "NAN", "N/A", "#N/A", "\\N"})
+_NULLS = frozenset({"NULL", "\\N"})
+
+_FIRST_YEAR, _LAST_YEAR = 1800, 2199
+_EXCEL_EPOCH = date(1899, 12, 30)
+_SERIAL = re.compile(r"([2-7]\d{4}|80000)(?:\.\d+)?")
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:\.0|(?:[01]\d|2[0-3])[0-5]\d[0-5]\d)?")
+_CLOCK = r"(?:[T ]\d{1,2}[:时]\d{1,2}(?:[:分]\d{1,2}(?:\.\d+)?秒?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+_DASHED = re.compile(r"(\d{4}) ?([-/.]) ?(\d{1,2}) ?\2 ?(\d{1,2})" + _CLOCK)
+_WORDED = re.compile(r"(\d{4}) ?年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]" + _CLOCK)
+# 2025.1 may be what a spreadsheet left of 2025.10, so it is no month.
+_MONTH = re.compile(r"(\d{4})(?:(?P<compact>\d{2})(?:\.0)?|(?:[-/]|年)(?P<split>\d{1,2})月?|\.(?P<dotted>\d\d|[2-9]))")
+_YEAR = re.compile(r"(\d{4})(?:\.0+)?(?:年|年度)?")
+_WHOLE = re.compile(r"([+-]?)(\d+|\d{1,3}(?:,\d{3})+)(?:\.0*)?(?:人|个?月|元)?")
+_AMOUNT = re.compile(r"([+-]?)¥?([+-]?)(\d+|\d{1,3}(?:,\d{3})+)?(\.\d*)?元?")
+_SCIENTIFIC = re.compile(r"[+-]?\d(?:\.\d*)?E\+\d+|[+-]?\d\.\d+E\d+")
+_DIVISION = re.compile(r"\d{6}|\d{9}|\d{12}")
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_TOTAL = re.compile(r"(?:合计|小计|总计)[:：]?\d*")
+
+_BOOLS = dict.fromkeys(("1", "是", "有", "Y", "YES", "T", "TRUE", "真"), True) | dict.fromkeys(("0", "否", "无", "没有", "N", "NO", "F", "FALSE", "假"), False)
+
+
+def squeeze(text: str) -> str:
+    """NFKC without any white space or invisible sign: how headers, codes and numbers are compared."""
+    return _SPACE.sub("", _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)))
+
+
+def is_total(first_cell: str) -> bool:
+    """Whether a row with this first non-blank cell is a total row (合计, 小计, 总计)."""
+    return _TOTAL.fullmatch(squeeze(first_cell)) is not None
+
+
+def is_blank(text: str) -> bool:
+    """Nothing but white space and invisible signs."""
+    return not squeeze(text)
+
+
+def check_digit(first17: str) -> str:
+    """The 18th sign of a citizen number (GB 11643) after its first 17 digits."""
+    return "10X98765432"[sum(int(d) * w for d, w in zip(first17, _WEIGHTS, strict=True)) % 11]
+
+
+def read_text(cell: str) -> Reading:
+    """Text: NFC, trimmed, without invisible signs; NULL and backslash-N are blank."""
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFC", cell)).strip()
+    return (None, BLANK) if not text or text.upper() in _NULLS else (text, OK)
+
+
+def read_cert(cell: str) -> Reading:
+    """A certificate number: NFKC, no white space, upper case; nothing is repaired and hardly anything unreadable."""
+    text = squeeze(cell).lstrip("'‘’`").upper()
+    if not text or text in _PLACEHOLDERS:
+        return None, BLANK
+    damaged = _SCIENTIFIC.fullmatch(text) or (
+        len(text) == 18 and text.isascii() and text.isdigit() and text.endswith("000") and check_digit(text[:17]) != "0"
+    )
+    return (None, DAMAGED) if damaged else (text, OK)
+
+
+def read_uscc(cell: str) -> Reading:
+    """A unified social credit code: NFKC, no white space, upper case."""
+    text = squeeze(cell).lstrip("'‘’`").upper()
+    return (None, BLANK) if not text or text in _PLACEHOLDERS else (text, OK)
+
+
+def read_division(cell: str) -> Reading:
+    """A division code of 6, 9 or 12 digits; shorter ones are not filled up."""
+    text = squeeze(cell).lstrip("'‘’`").removesuffix(".0")
+    if _blank(text):
+        return None, BLANK
+    return (text, OK) if text.isascii() and _DIVISION.fullmatch(text) else (None, BAD)
+
+
+def read_date(cell: str) -> Reading:
+    """A date in the spellings of domain section 6; 1900-01-01 and 9999-12-31 mean none."""
+    text = _SPACE.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFKC", cell))).strip().lstrip("'")
+    if _blank(text):
+        return None, BLANK
+    if _SERIAL.fullmatch(text):
+        return _EXCEL_EPOCH + timedelta(days=int(text.split(".")[0])), OK
+    if match := _COMPACT.fullmatch(text) or _WORDED.fullmatch(text):
+        year, month, day = match.groups()
+    elif match := _DASHED.fullmatch(text):
+        year, _, month, day = match.groups()
+    else:
+        return None, BAD
+    return _day(int(year), int(month), int(day))
+
+
+def _day(year: int, month: int, day: int) -> Reading:
+    if year == 9999 or (year, month, day) in {(1900, 1, 1), (1899, 12, 30), (1899, 12, 31), (1, 1, 1), (0, 0, 0)}:
+        return None, SENTINEL
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        return None, BAD
+    try:
+        return date(year, month, day), OK
+    except ValueError:
+        return None, BAD
+
+
+def read_month(cell: str) -> Reading:
+    """A month as the number YYYYMM; of a full date its month."""
+    text = squeeze(cell).lstrip("'")
+    if _blank(text):
+        return None, BLANK
+    if match := _MONTH.fullmatch(text):
+        year, month = int(match[1]), int(match["compact"] or match["split"] or match["dotted"])
+        if year == 9999:
+            return None, SENTINEL
+        if 1 <= month <= 12 and _FIRST_YEAR <= year <= _LAST_YEAR:
+            return year * 100 + month, OK
+    day, state = read_date(cell)
+    return (day.year * 100 + day.month if day else None), state
+
+
+def read_year(cell: str) -> Reading:
+    """A year."""
+    text = squeeze(cell).lstrip("'")
+    if _blank(text):
+        return None, BLANK
+    match = _YEAR.fullmatch(text)
+    return (int(match[1]), OK) if match and _FIRST_YEAR <= int(match[1]) <= _LAST_YEAR else (None, BAD)
+
+
+def read_int(cell: str) -> Reading:
+    """A whole number that fits 32 bits."""
+    text = squeeze(cell).lstrip("'").replace("−", "-")
+    if _blank(text):
+        return None, BLANK
+    match = _WHOLE.fullmatch(text)
+    if match is None:
+        return None, BAD
+    value = int(match[2].replace(",", "")) * (-1 if match[1] == "-" else 1)
+    return (value, OK) if abs(value) < 2**31 else (None, BAD)
+
+
+def read_amount(cell: str) -> Reading:
+    """An amount in yuan: at most two decimals that matter, thousands only where grouped by three, (…) is negative."""
+    text = squeeze(cell).lstrip("'").replace("−", "-")
+    if _blank(text):
+        return None, BLANK
+    negative = text.startswith("(") and text.endswith(")")
+    match = _AMOUNT.fullmatch(text[1:-1] if negative else text)
+    if match is None or not (match[3] or (match[4] or ".") != ".") or (match[1] and match[2]):
+        return None, BAD
+    exact = Decimal((match[3] or "0").replace(",", "") + (match[4] or "").rstrip("."))
+    value = exact.quantize(Decimal("0.01")) if exact < 10**12 else Decimal("NaN")
+    # Binary fractions of a spreadsheet (400.00000000000006) are the amount they round to; 400.005 is none.
+    if value.is_nan() or abs(exact - value) > Decimal("0.0000005"):
+        return None, BAD
+    return (-value if negative or "-" in (match[1], match[2]) else value), OK
+
+
+def read_bool(cell: str) -> Reading:
+    """Yes or no."""
+    text = squeeze(cell).lstrip("'").removesuffix(".0").upper()
+    if text in _BOOLS:
+        return _BOOLS[text], OK
+    return (None, BLANK) if _blank(text) else (None, BAD)
+
+
+def _blank(text: str) -> bool:
+    return not text or text.upper() in _PLACEHOLDERS
+
+
+READERS: dict[str, Callable[[str], Reading]] = {
+    "text": read_text,
+    "admdvs": read_text,
+    "cert": read_cert,
+    "uscc": read_uscc,
+    "division": read_division,
+    "date": read_date,
+    "month": read_month,
+    "year": read_year,
+    "int": read_int,
+    "amount": read_amount,
+    "bool": read_bool,
+}
