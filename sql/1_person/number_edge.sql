@@ -1,0 +1,63 @@
+-- title: 号码变更关系 / which number was another number before
+-- grain: one row per number that points to an earlier one of the same person
+-- rules: DUP-8, NB-2
+-- columns:
+--   child_key: the later number
+--   parent_key: the number that the person had first
+WITH
+claimed AS (
+    -- a used-to-be number that two differently named people claim joins nobody
+    SELECT
+        number_key(p.certno) AS child_key,
+        number_key(p.old_certno) AS parent_key,
+        p.psn_name
+    FROM src_population AS p
+    WHERE p.old_certno IS NOT NULL
+),
+
+undisputed AS (
+    SELECT parent_key
+    FROM claimed
+    GROUP BY parent_key
+    HAVING count(DISTINCT psn_name) = 1
+),
+
+old_number AS (
+    SELECT c.child_key, min(c.parent_key) AS parent_key
+    FROM claimed AS c
+    INNER JOIN undisputed AS u ON c.parent_key = u.parent_key
+    WHERE c.child_key <> c.parent_key
+    GROUP BY c.child_key
+),
+
+birth_number AS (
+    -- born without a number, got one later: the birth certificate's number came first
+    SELECT number_key(min_certno) AS child_key, min(birth_key) AS parent_key, count(*) AS births
+    FROM birth_child
+    WHERE NOT first_had_certno AND min_certno IS NOT NULL AND min_certno = max_certno
+    GROUP BY number_key(min_certno)
+),
+
+born_with_number AS (
+    -- born with a number: the birth certificate's number, where another source uses it, is the same child
+    SELECT birth_key AS child_key, number_key(min_certno) AS parent_key
+    FROM birth_child
+    WHERE first_had_certno AND min_certno = max_certno
+),
+
+edge AS (
+    SELECT child_key, parent_key FROM old_number
+    UNION ALL
+    SELECT child_key, parent_key
+    FROM birth_number AS b
+    WHERE b.births = 1 AND NOT EXISTS (SELECT 1 FROM old_number AS o WHERE o.child_key = b.child_key)
+    UNION ALL
+    SELECT child_key, parent_key FROM born_with_number
+)
+
+SELECT e.child_key, e.parent_key
+FROM edge AS e
+WHERE NOT EXISTS (
+    -- two numbers that each claim to be the other's earlier one say nothing
+    SELECT 1 FROM edge AS back WHERE back.child_key = e.parent_key AND back.parent_key = e.child_key
+)

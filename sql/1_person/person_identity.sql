@@ -1,0 +1,109 @@
+-- title: 人员标识 / identity of every person
+-- grain: one row per person
+-- rules: DUP-8
+-- columns:
+--   person_id: keyed hash of the person's first number (contract 3.1) [sensitive]
+--   certno: the number in force, 15 digits in their 18-digit form [sensitive]
+--   cert_check: ok, derived_18, bad_check, bad_format, temporary, other_type
+WITH
+linked AS (
+    -- of a person outside the population, the number that came last
+    SELECT person_key, max(number_key) AS number_key
+    FROM number_link
+    GROUP BY person_key
+),
+
+main AS (
+    SELECT
+        k.person_key,
+        k.source_bits,
+        coalesce(p.number_key, l.number_key, k.person_key) AS number_key,
+        p.psn_cert_type
+    FROM person_key AS k
+    LEFT JOIN population_person AS p ON k.person_key = p.person_key
+    LEFT JOIN linked AS l ON k.person_key = l.person_key
+),
+
+written AS (
+    SELECT number_key, min(number) AS number, bool_or(seen_in_certno) AS seen_in_certno
+    FROM number_seen
+    WHERE number_key < 0
+    GROUP BY number_key
+),
+
+seen_15 AS (
+    SELECT DISTINCT number_key
+    FROM number_seen
+    WHERE number_key >= 0 AND length(number) = 15
+),
+
+only_15 AS (
+    SELECT s.number_key
+    FROM seen_15 AS s
+    WHERE
+        NOT EXISTS (SELECT 1 FROM population_row AS p WHERE p.number_key = s.number_key AND length(p.certno) = 18)
+        AND NOT EXISTS (SELECT 1 FROM relation_row AS r WHERE r.number_key = s.number_key AND length(r.certno) = 18)
+        AND NOT EXISTS (SELECT 1 FROM other_row AS o WHERE o.number_key = s.number_key AND length(o.certno) = 18)
+),
+
+other_type AS (
+    -- the certificate's type as the enrollment says it, for who is not in the population
+    SELECT person_key, min(psn_cert_type) AS psn_cert_type
+    FROM relation_row
+    WHERE psn_cert_type IS NOT NULL
+    GROUP BY person_key
+),
+
+texted AS (
+    SELECT
+        m.person_key,
+        m.source_bits,
+        m.number_key,
+        coalesce(m.psn_cert_type, t.psn_cert_type, '01') AS psn_cert_type,
+        CASE WHEN m.number_key >= 0 THEN key_text(m.number_key) ELSE w.number END AS number,
+        m.number_key >= 0 OR w.seen_in_certno AS is_certno,
+        CASE WHEN m.person_key >= 0 THEN key_text(m.person_key) ELSE f.number END AS first_number,
+        o.number_key IS NOT NULL AS only_15
+    FROM main AS m
+    LEFT JOIN written AS w ON m.number_key = w.number_key
+    LEFT JOIN written AS f ON m.person_key = f.number_key
+    LEFT JOIN only_15 AS o ON m.number_key = o.number_key
+    LEFT JOIN other_type AS t ON m.person_key = t.person_key
+),
+
+dated AS (
+    SELECT
+        *,
+        CASE
+            WHEN number_key >= 0
+                THEN try_cast(substr(number, 7, 4) || '-' || substr(number, 11, 2) || '-' || substr(number, 13, 2) AS DATE)
+        END AS number_brdy
+    FROM texted
+)
+
+SELECT
+    d.person_key,
+    keyed_hash(s.secret, d.first_number) AS person_id,
+    d.source_bits,
+    d.number_key,
+    d.first_number,
+    CASE WHEN d.is_certno THEN d.number END AS certno,
+    d.psn_cert_type,
+    CASE
+        WHEN NOT d.is_certno THEN 'temporary'
+        WHEN d.number_key < 0 AND d.psn_cert_type IN ('01', '99') AND regexp_matches(d.number, '^[A-Z][0-9]{9}$')
+            THEN 'temporary'
+        WHEN d.psn_cert_type NOT IN ('01', '17') THEN 'other_type'
+        WHEN d.number_key < 0 OR d.number_brdy IS NULL THEN 'bad_format'
+        WHEN d.only_15 THEN 'derived_18'
+        WHEN check_value(d.number) <> d.number_key % 16 THEN 'bad_check'
+        ELSE 'ok'
+    END AS cert_check,
+    d.number_brdy,
+    CASE
+        WHEN d.number_brdy IS NULL THEN NULL
+        WHEN digit(d.number, 17) % 2 = 1 THEN '1'
+        ELSE '2'
+    END AS number_gend
+FROM dated AS d
+CROSS JOIN secret AS s

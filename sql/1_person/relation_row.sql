@@ -1,0 +1,57 @@
+-- title: 参保关系行 / enrollment relations of this city and elsewhere with their person
+-- grain: one row per enrollment relation
+-- rules: DUP-2, DUP-4
+-- columns:
+--   system: staff or resident; null for supplements and unknown types, which enroll nobody by themselves (DUP-4)
+--   place6: six digits of insu_admdvs, by which places are compared (contract 3.4)
+--   is_normal: status normal and not ended before the as-of date
+--   is_stopped: paused or terminated
+WITH
+both_sources AS (
+    SELECT *, false AS is_elsewhere
+    FROM src_enrollment
+    UNION ALL BY NAME
+    -- the national feed may repeat this city's own relations
+    SELECT *, true AS is_elsewhere
+    FROM src_enrollment_elsewhere AS e
+    WHERE NOT EXISTS (SELECT 1 FROM src_enrollment AS own WHERE own.psn_insu_rlts_id = e.psn_insu_rlts_id)
+),
+
+keyed AS (
+    SELECT *, number_key(certno) AS number_key
+    FROM both_sources
+)
+
+SELECT
+    k.row_no,
+    k.number_key,
+    coalesce(l.person_key, k.number_key) AS person_key,
+    k.psn_insu_rlts_id,
+    k.psn_no,
+    k.certno,
+    k.psn_cert_type,
+    k.psn_name,
+    k.insutype,
+    c.system,
+    coalesce(c.needs_payment = 'false', false) OR coalesce(t.is_retired = 'true', false) AS needs_no_payment,
+    coalesce(t.is_flexible = 'true', false) AS is_flexible,
+    coalesce(t.is_retired = 'true', false) AS is_retired,
+    k.psn_type,
+    k.psn_insu_stas,
+    k.insu_admdvs,
+    place6(k.insu_admdvs) AS place6,
+    k.emp_no,
+    k.emp_name,
+    k.uscc,
+    k.begn_date,
+    k.end_date,
+    k.tier,
+    k.guardian_certno,
+    k.is_elsewhere,
+    k.psn_insu_stas = '1' AND (k.end_date IS NULL OR k.end_date >= run.as_of) AS is_normal,
+    k.psn_insu_stas IN ('2', '4') OR (k.psn_insu_stas = '1' AND coalesce(k.end_date < run.as_of, false)) AS is_stopped
+FROM keyed AS k
+CROSS JOIN run
+LEFT JOIN number_link AS l ON k.number_key = l.number_key
+LEFT JOIN code_insutype_class AS c ON k.insutype = c.code
+LEFT JOIN code_psn_type_class AS t ON k.psn_type = t.code

@@ -1,0 +1,92 @@
+-- title: 居民缴费年度 / resident payments of one relation for one year
+-- grain: one row per person, relation (null: payments without one) and year with a net positive payment or full aid
+-- rules: PER-3, PER-4, PER-5, PER-6, REF-1
+-- columns:
+--   paid_date: first payment that was not taken back (contract 3.5);
+--     with full aid the later of 31 December before the year and begn_date
+WITH
+payment_of_year AS (
+    SELECT c.person_key, c.rel_no, c.year, p.row_no, p.amount, p.paid_date, p.tier
+    FROM covered_year AS c
+    INNER JOIN payment AS p
+        ON
+            c.person_key = p.person_key
+            AND c.rel_no IS NOT DISTINCT FROM p.rel_no
+            AND c.insutype = p.insutype
+            AND c.year BETWEEN p.begn_no // 12 AND p.end_no // 12
+    CROSS JOIN run
+    WHERE c.system = 'resident' AND NOT c.by_aid AND c.year >= run.insured_year - 1
+),
+
+refunded AS (
+    SELECT person_key, rel_no, year
+    FROM payment_of_year
+    GROUP BY person_key, rel_no, year
+    HAVING min(amount) < 0
+),
+
+running AS (
+    SELECT
+        p.*,
+        sum(p.amount) OVER (
+            PARTITION BY p.person_key, p.rel_no, p.year
+            ORDER BY p.paid_date, p.amount DESC, p.row_no
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS balance
+    FROM payment_of_year AS p
+    INNER JOIN refunded AS r
+        ON p.person_key = r.person_key AND p.rel_no IS NOT DISTINCT FROM r.rel_no AND p.year = r.year
+),
+
+last_empty AS (
+    SELECT person_key, rel_no, year, max(paid_date) AS empty_date
+    FROM running
+    WHERE balance <= 0
+    GROUP BY person_key, rel_no, year
+),
+
+first_effective AS (
+    SELECT r.person_key, r.rel_no, r.year, min(r.paid_date) AS paid_date
+    FROM running AS r
+    LEFT JOIN last_empty AS e
+        ON r.person_key = e.person_key AND r.rel_no IS NOT DISTINCT FROM e.rel_no AND r.year = e.year
+    WHERE r.amount > 0 AND (e.empty_date IS NULL OR r.paid_date >= e.empty_date) AND r.balance > 0
+    GROUP BY r.person_key, r.rel_no, r.year
+),
+
+summed AS (
+    SELECT
+        person_key,
+        rel_no,
+        year,
+        min(CASE WHEN amount > 0 THEN paid_date END) AS paid_date,
+        sum(amount) AS amount,
+        max(tier) AS tier
+    FROM payment_of_year
+    GROUP BY person_key, rel_no, year
+)
+
+SELECT
+    s.person_key,
+    s.rel_no,
+    s.year,
+    coalesce(e.paid_date, s.paid_date) AS paid_date,
+    s.amount,
+    s.tier,
+    false AS by_aid
+FROM summed AS s
+LEFT JOIN first_effective AS e
+    ON s.person_key = e.person_key AND s.rel_no IS NOT DISTINCT FROM e.rel_no AND s.year = e.year
+UNION ALL
+SELECT
+    c.person_key,
+    c.rel_no,
+    c.year,
+    greatest(make_date(c.year - 1, 12, 31), r.begn_date),
+    0,
+    r.tier,
+    true
+FROM covered_year AS c
+INNER JOIN relation_row AS r ON c.rel_no = r.row_no
+CROSS JOIN run
+WHERE c.by_aid AND c.year >= run.insured_year - 1

@@ -1,0 +1,28 @@
+-- title: 儿童联系人 / mother or guardian of uninsured children
+-- grain: one row per uninsured child with a known guardian
+WITH
+told AS (
+    SELECT s.person_key, 1 AS rank_no, s.mother_key AS contact_key, s.mother_name AS contact_name
+    FROM person_status AS s
+    WHERE s.status = 'uninsured' AND (s.mother_key IS NOT NULL OR s.mother_name IS NOT NULL)
+    UNION ALL
+    SELECT o.person_key, 2, coalesce(l.person_key, number_key(v.guardian_certno)), NULL
+    FROM src_vaccination AS v
+    INNER JOIN other_row AS o ON v.row_no = o.row_no AND o.source = 'vaccination'
+    INNER JOIN person_status AS s ON o.person_key = s.person_key AND s.status = 'uninsured'
+    LEFT JOIN number_link AS l ON number_key(v.guardian_certno) = l.number_key
+    WHERE v.guardian_certno IS NOT NULL
+    UNION ALL
+    SELECT s.person_key, 3, s.father_key, NULL
+    FROM person_status AS s
+    WHERE s.status = 'uninsured' AND s.father_key IS NOT NULL
+)
+
+SELECT
+    t.person_key,
+    coalesce(p.psn_name, t.contact_name) AS contact_name,
+    p.tel AS contact_tel
+FROM told AS t
+LEFT JOIN population_person AS p ON t.contact_key = p.person_key
+WHERE p.psn_name IS NOT NULL OR t.contact_name IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY t.person_key ORDER BY t.rank_no, t.contact_key) = 1

@@ -1,0 +1,40 @@
+-- title: 新生儿监护人 / the guardian a newborn is attached to
+-- grain: one row per child born in the insured year with a guardian who is resident insured
+-- rules: NB-4
+-- columns:
+--   guardian_key: guardian_certno of the enrollment where given, else the mother, else the father
+WITH
+child AS (
+    SELECT f.person_key, f.mother_key, f.father_key
+    FROM person_fact AS f
+    CROSS JOIN run
+    WHERE year(f.brdy) = run.insured_year
+),
+
+declared AS (
+    SELECT r.person_key, min(coalesce(l.person_key, number_key(r.guardian_certno))) AS guardian_key
+    FROM relation_row AS r
+    INNER JOIN child AS c ON r.person_key = c.person_key
+    LEFT JOIN number_link AS l ON number_key(r.guardian_certno) = l.number_key
+    WHERE r.guardian_certno IS NOT NULL
+    GROUP BY r.person_key
+),
+
+candidate AS (
+    SELECT person_key, guardian_key, 1 AS rank_no FROM declared
+    UNION ALL
+    SELECT person_key, mother_key, 2 FROM child WHERE person_key NOT IN (SELECT person_key FROM declared)
+    UNION ALL
+    SELECT person_key, father_key, 3 FROM child WHERE person_key NOT IN (SELECT person_key FROM declared)
+),
+
+insured AS (
+    SELECT c.person_key, c.guardian_key, c.rank_no
+    FROM candidate AS c
+    INNER JOIN person_relation AS g ON c.guardian_key = g.person_key AND g.is_resident
+    WHERE NOT EXISTS (SELECT 1 FROM death_person AS d WHERE d.person_key = c.guardian_key)
+)
+
+SELECT person_key, guardian_key
+FROM insured
+QUALIFY row_number() OVER (PARTITION BY person_key ORDER BY rank_no, guardian_key) = 1

@@ -1,0 +1,68 @@
+-- title: 一人一档 / one person, one file
+-- grain: one row per person
+-- rules: LED-1, LED-2, NB-2, NB-4
+-- publish: person_id
+-- columns:
+--   person_id: keyed hash of the person's first number [sensitive]
+--   certno: certificate number in force, 18 digits where it can be; null for a child without one [sensitive]
+--   psn_cert_type: type of certificate
+--   psn_name: name [sensitive]
+--   gend: sex
+--   brdy: birth date [sensitive]
+--   age: full years on the as-of date
+--   resd_code: registered division, 12 digits
+--   live_code: division of residence, 12 digits
+--   household_no: household [sensitive]
+--   in_population: whether the police population knows the person
+--   cert_check: ok, derived_18, bad_check, bad_format, temporary, other_type
+--   other_certnos: further numbers of the person [sensitive]
+--   insured_status: exactly one of the statuses of contract 3.3
+--   status_evidence: what the status rests on
+--   uninsured_reason: unpaid, stopped, lapsed, never; null for everybody else
+--   group_tags: groups (code_group_tag_class)
+--   sources: sources that know the person
+WITH
+other_certno AS (
+    SELECT person_key, list(number ORDER BY number) AS other_certnos
+    FROM person_number
+    WHERE kind = 'certno'
+    GROUP BY person_key
+)
+
+SELECT
+    s.person_id,
+    s.certno,
+    s.psn_cert_type,
+    s.psn_name,
+    s.gend,
+    s.brdy,
+    date_diff('year', s.brdy, run.as_of)::INTEGER
+    - (CASE WHEN strftime(s.brdy, '%m%d') > strftime(run.as_of, '%m%d') THEN 1 ELSE 0 END) AS age,
+    s.resd_code,
+    s.live_code,
+    s.household_no,
+    s.in_population,
+    s.cert_check,
+    coalesce(o.other_certnos, []::VARCHAR []) AS other_certnos,
+    s.status AS insured_status,
+    CASE s.status
+        WHEN 'staff' THEN json_object('psn_insu_rlts_id', s.staff_rlts)
+        WHEN 'resident' THEN json_object('psn_insu_rlts_id', s.resident_rlts, 'paid_without_record', s.loose_amount)
+        WHEN 'elsewhere' THEN json_object('psn_insu_rlts_id', s.elsewhere_rlts)
+        WHEN 'attached_newborn' THEN json_object('guardian', g.person_id)
+        WHEN 'excluded_death' THEN json_object('source', s.death_source, 'death_date', s.death_date)
+        WHEN 'excluded_custody' THEN json_object('source', 'custody')
+        WHEN 'uninsured' THEN json_object('unpaid', s.unpaid_rlts, 'stopped', s.stopped_rlts)
+        WHEN 'out_of_scope' THEN json_object('resd_code', s.resd_code, 'live_code', s.live_code)
+        ELSE json_object('resd_status', s.resd_status, 'status_date', s.status_date)
+    END::VARCHAR AS status_evidence,
+    s.reason AS uninsured_reason,
+    coalesce(t.group_tags, []::VARCHAR []) AS group_tags,
+    b.sources
+FROM person_status AS s
+CROSS JOIN run
+INNER JOIN source_set AS b ON s.source_bits = b.source_bits
+LEFT JOIN person_tag AS p ON s.person_key = p.person_key
+LEFT JOIN tag_set AS t ON p.tag_bits = t.tag_bits
+LEFT JOIN other_certno AS o ON s.person_key = o.person_key
+LEFT JOIN person_identity AS g ON s.guardian_key = g.person_key

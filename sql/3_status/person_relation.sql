@@ -1,0 +1,62 @@
+-- title: 人员参保情况 / what a person's relations and payments amount to
+-- grain: one row per person with a relation or a resident payment for the year
+-- rules: DUP-5, LED-2
+-- columns:
+--   staff_rel_no, resident_rel_no, elsewhere_rel_no: the relation that insures, null where none does
+--   is_resident: paid or fully aided for the insured year by a relation that is not stopped, or without a relation
+WITH
+relation_flag AS (
+    SELECT
+        person_key,
+        row_no,
+        psn_insu_rlts_id,
+        covers_now AS is_staff,
+        covers_now AND NOT is_retired AND NOT is_flexible AS is_active_staff,
+        covers_now AND NOT is_retired AND is_flexible AS is_flexible_staff,
+        system = 'resident' AND NOT is_elsewhere AND covers_year AND NOT is_stopped AS is_resident,
+        is_elsewhere AND covers_year AS is_elsewhere,
+        NOT is_elsewhere AND is_normal
+        AND CASE system WHEN 'resident' THEN of_year AND NOT covers_year ELSE NOT covers_now END AS is_unpaid,
+        is_stopped AND of_year AS is_stopped,
+        psn_insu_stas IN ('1', '2', '4') AND coalesce(base_year, year(begn_date)) < run.insured_year AS is_earlier
+    FROM relation
+    CROSS JOIN run
+),
+
+by_relation AS (
+    SELECT
+        person_key,
+        min(CASE WHEN is_staff THEN psn_insu_rlts_id END) AS staff_rlts,
+        min(CASE WHEN is_resident THEN psn_insu_rlts_id END) AS resident_rlts,
+        min(CASE WHEN is_elsewhere THEN psn_insu_rlts_id END) AS elsewhere_rlts,
+        min(CASE WHEN is_unpaid THEN psn_insu_rlts_id END) AS unpaid_rlts,
+        min(CASE WHEN is_stopped THEN psn_insu_rlts_id END) AS stopped_rlts,
+        CASE WHEN bool_or(is_active_staff) THEN 'active' WHEN bool_or(is_flexible_staff) THEN 'flexible' ELSE 'retired' END
+            AS staff_kind,
+        bool_or(is_earlier) AS has_earlier
+    FROM relation_flag
+    GROUP BY person_key
+),
+
+by_payment AS (
+    -- money without a record still insures (contract 3.3)
+    SELECT c.person_key, sum(c.amount) AS amount
+    FROM covered_year AS c
+    CROSS JOIN run
+    WHERE c.rel_no IS NULL AND c.system = 'resident' AND c.year = run.insured_year
+    GROUP BY c.person_key
+)
+
+SELECT
+    coalesce(r.person_key, p.person_key) AS person_key,
+    r.staff_rlts,
+    r.resident_rlts,
+    r.elsewhere_rlts,
+    r.unpaid_rlts,
+    r.stopped_rlts,
+    r.staff_kind,
+    coalesce(r.has_earlier, false) AS has_earlier,
+    p.amount AS loose_amount,
+    r.resident_rlts IS NOT NULL OR p.person_key IS NOT NULL AS is_resident
+FROM by_relation AS r
+FULL JOIN by_payment AS p ON r.person_key = p.person_key

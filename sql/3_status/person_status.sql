@@ -1,0 +1,84 @@
+-- title: 参保状态 / exactly one status of every person
+-- grain: one row per person
+-- rules: LED-2, NB-4, ELG-2
+-- columns:
+--   status: staff, resident, elsewhere, attached_newborn, uninsured, excluded_*, out_of_scope (contract 3.3)
+--   reason: of the uninsured: unpaid, stopped, lapsed, never
+WITH
+judged AS (
+    SELECT
+        f.*,
+        d.person_key IS NOT NULL AS is_dead,
+        d.death_date,
+        d.source AS death_source,
+        c.person_key IS NOT NULL AS in_custody,
+        r.staff_rlts,
+        r.resident_rlts,
+        r.elsewhere_rlts,
+        r.unpaid_rlts,
+        r.stopped_rlts,
+        r.staff_kind,
+        r.loose_amount,
+        coalesce(r.is_resident, false) AS is_resident,
+        g.guardian_key,
+        coalesce(r.has_earlier, false)
+        OR coalesce(v.any_bits & ((1::BIGINT << (run.insured_year - 1990)) - 1) <> 0, false) AS was_insured,
+        coalesce((v.any_bits >> (run.insured_year - 1 - 1990)) & 1 = 1, false) AS insured_last_year,
+        s.person_key IS NOT NULL AND s.at_school AND s.in_city AS is_city_student,
+        s.group_tag AS student_tag,
+        coalesce(starts_with(f.resd_code, city.prefix), false) AS resd_in_city,
+        coalesce(starts_with(f.live_code, city.prefix), false) AS live_in_city
+    FROM person_fact AS f
+    CROSS JOIN run
+    CROSS JOIN city
+    LEFT JOIN death_person AS d ON f.person_key = d.person_key
+    LEFT JOIN custody_person AS c ON f.person_key = c.person_key
+    LEFT JOIN person_relation AS r ON f.person_key = r.person_key
+    LEFT JOIN newborn_guardian AS g ON f.person_key = g.person_key
+    LEFT JOIN person_cover AS v ON f.person_key = v.person_key
+    LEFT JOIN student_person AS s ON f.person_key = s.person_key
+),
+
+scoped AS (
+    SELECT
+        *,
+        resd_in_city OR (live_in_city AND resd_permit) OR is_city_student OR known_from_birth AS in_scope
+    FROM judged
+),
+
+decided AS (
+    SELECT
+        *,
+        CASE
+            WHEN is_dead THEN 'excluded_death'
+            WHEN staff_rlts IS NOT NULL THEN 'staff'
+            WHEN is_resident THEN 'resident'
+            WHEN elsewhere_rlts IS NOT NULL THEN 'elsewhere'
+            WHEN guardian_key IS NOT NULL THEN 'attached_newborn'
+            WHEN NOT in_scope THEN 'out_of_scope'
+            WHEN resd_status = '3' THEN 'excluded_cancelled'
+            WHEN resd_status = '2' THEN 'excluded_moved'
+            WHEN resd_status = '5' THEN 'excluded_abroad'
+            WHEN resd_status = '7' THEN 'excluded_military'
+            WHEN in_custody THEN 'excluded_custody'
+            ELSE 'uninsured'
+        END AS status
+    FROM scoped
+)
+
+SELECT
+    *,
+    CASE
+        WHEN status <> 'uninsured' THEN NULL
+        WHEN unpaid_rlts IS NOT NULL THEN 'unpaid'
+        WHEN stopped_rlts IS NOT NULL THEN 'stopped'
+        WHEN was_insured THEN 'lapsed'
+        ELSE 'never'
+    END AS reason,
+    -- 人户分离: both places known to the township, in different townships
+    coalesce(
+        length(regexp_replace(resd_code, '(000)+$', '')) >= 9 AND length(regexp_replace(live_code, '(000)+$', '')) >= 9
+        AND substr(resd_code, 1, 9) <> substr(live_code, 1, 9),
+        false
+    ) AS is_separated
+FROM decided

@@ -1,0 +1,72 @@
+-- title: 未参保人员 / persons who should be insured and are not
+-- grain: one row per uninsured person
+-- rules: LED-2, LED-3, LED-4, LED-6, AID-1
+-- publish: resd_code, live_code, person_id
+-- columns:
+--   person_id: the person [sensitive]
+--   certno: number in force [sensitive]
+--   psn_name: name [sensitive]
+--   gend: sex
+--   brdy: birth date [sensitive]
+--   age: full years on the as-of date
+--   tel: telephone [sensitive]
+--   resd_code: registered division
+--   live_code: division of residence
+--   separated: 人户分离: both known to the township, in different townships
+--   uninsured_reason: unpaid, stopped, lapsed, never: the first that applies
+--   last_insured_year: last year with any cover
+--   last_insutype: its insurance type
+--   last_admdvs: its place, as delivered
+--   household_no: household, for visits by family [sensitive]
+--   contact_name: mother or guardian of a child [sensitive]
+--   contact_tel: their telephone [sensitive]
+--   group_tags: groups
+--   priority: 1 is first
+--   feedback_reason: newest answer in force
+--   feedback_date: day of that visit
+--   feedback_division: who answered
+--   feedback_until: until when the answer holds
+--   evidence: what the reason rests on
+SELECT
+    p.person_id,
+    p.certno,
+    p.psn_name,
+    p.gend,
+    p.brdy,
+    p.age,
+    s.tel,
+    p.resd_code,
+    p.live_code,
+    s.is_separated AS separated,
+    s.reason AS uninsured_reason,
+    l.last_insured_year,
+    l.last_insutype,
+    l.last_admdvs,
+    p.household_no,
+    CASE WHEN p.age < 18 THEN c.contact_name END AS contact_name,
+    CASE WHEN p.age < 18 THEN c.contact_tel END AS contact_tel,
+    p.group_tags,
+    CASE
+        WHEN f.waits THEN f.priority
+        ELSE least(coalesce(t.priority, 5), coalesce(f.priority, 5))
+    END AS priority,
+    f.reason_code AS feedback_reason,
+    f.found_date AS feedback_date,
+    f.division_code AS feedback_division,
+    f.end_date AS feedback_until,
+    json_object(
+        'rule', 'LED-2',
+        'unpaid', s.unpaid_rlts,
+        'stopped', s.stopped_rlts,
+        'last_insured_year', l.last_insured_year,
+        'resd_status', s.resd_status,
+        'sources', p.sources
+    )::VARCHAR AS evidence
+FROM person_status AS s
+INNER JOIN person AS p ON s.person_id = p.person_id
+LEFT JOIN last_insured AS l ON s.person_key = l.person_key
+LEFT JOIN contact AS c ON s.person_key = c.person_key
+LEFT JOIN person_tag AS g ON s.person_key = g.person_key
+LEFT JOIN tag_set AS t ON g.tag_bits = t.tag_bits
+LEFT JOIN feedback_person AS f ON s.person_key = f.person_key
+WHERE s.status = 'uninsured'

@@ -1,0 +1,119 @@
+-- title: 重复缴费 / premiums paid more than once
+-- grain: one row per surplus payment
+-- rules: DUP-7
+-- publish: person_id, insu_year, pay_id
+-- columns:
+--   person_id: the person [sensitive]
+--   pay_id: the later payment, which is the surplus
+--   insu_year: insured year of its accrual
+--   amount: yuan
+--   insutype: insurance type
+--   month: for staff insurance the first month paid for more than once, YYYYMM
+--   uscc: employer of a staff payment
+--   first_pay_id: the payment that stands
+WITH
+resident_net AS (
+    -- payments for one year, whatever the relation, after refunds: the refund cancels the latest payment of its amount
+    SELECT
+        p.person_key,
+        p.row_no,
+        p.begn_no // 12 AS insu_year,
+        NULL::INTEGER AS month_no,
+        NULL AS uscc,
+        p.amount,
+        p.paid_date
+    FROM payment AS p
+    WHERE p.system = 'resident'
+),
+
+staff_net AS (
+    SELECT
+        p.person_key,
+        p.row_no,
+        p.begn_no // 12 AS insu_year,
+        p.begn_no AS month_no,
+        r.uscc,
+        p.amount,
+        p.paid_date
+    FROM payment AS p
+    INNER JOIN payment_row AS r ON p.row_no = r.row_no
+    WHERE p.system = 'staff'
+),
+
+repeated_staff AS (
+    SELECT person_key, month_no, uscc
+    FROM staff_net
+    GROUP BY person_key, month_no, uscc
+    HAVING count(*) > 1
+),
+
+repeated_resident AS (
+    SELECT person_key, insu_year
+    FROM resident_net
+    GROUP BY person_key, insu_year
+    HAVING count(*) > 1
+),
+
+candidate AS (
+    SELECT r.*
+    FROM resident_net AS r
+    INNER JOIN repeated_resident AS x ON r.person_key = x.person_key AND r.insu_year = x.insu_year
+    UNION ALL
+    SELECT s.*
+    FROM staff_net AS s
+    INNER JOIN repeated_staff AS x
+        ON s.person_key = x.person_key AND s.month_no = x.month_no AND s.uscc IS NOT DISTINCT FROM x.uscc
+),
+
+numbered AS (
+    -- the n-th refund of an amount takes back the n-th latest payment of that amount
+    SELECT
+        c.*,
+        t.pay_id,
+        row_number() OVER (
+            PARTITION BY c.person_key, c.insu_year, c.month_no, c.uscc, c.amount
+            ORDER BY c.paid_date DESC, t.pay_id DESC
+        ) AS rank_no
+    FROM candidate AS c
+    INNER JOIN src_tax_payment AS t ON c.row_no = t.row_no
+),
+
+effective AS (
+    SELECT p.*
+    FROM numbered AS p
+    LEFT JOIN numbered AS r
+        ON
+            p.person_key = r.person_key
+            AND p.insu_year = r.insu_year
+            AND p.month_no IS NOT DISTINCT FROM r.month_no
+            AND p.uscc IS NOT DISTINCT FROM r.uscc
+            AND p.amount = -r.amount
+            AND p.rank_no = r.rank_no
+    WHERE p.amount > 0 AND r.row_no IS NULL
+),
+
+ordered AS (
+    SELECT
+        e.*,
+        row_number() OVER w AS order_no,
+        first_value(e.pay_id) OVER w AS first_pay_id
+    FROM effective AS e
+    WINDOW w AS (
+        PARTITION BY e.person_key, e.insu_year, e.month_no, e.uscc
+        ORDER BY e.paid_date, e.pay_id
+    )
+)
+
+SELECT
+    i.person_id,
+    o.pay_id,
+    o.insu_year,
+    o.amount,
+    t.insutype,
+    month_text(o.month_no) AS month,
+    o.uscc,
+    o.first_pay_id
+FROM ordered AS o
+INNER JOIN src_tax_payment AS t ON o.row_no = t.row_no
+INNER JOIN person_identity AS i ON o.person_key = i.person_key
+WHERE o.order_no > 1

@@ -1,0 +1,18 @@
+-- title: 居民缴费档次 / premium tier of the insured year
+-- grain: one row per person paid or aided for the insured year as resident
+-- rules: PER-2
+-- columns:
+--   tier: as the payment says, else the relation, else by the amount
+SELECT
+    y.person_key,
+    max(coalesce(
+        CASE WHEN y.tier IN ('1', '2') THEN y.tier END,
+        CASE WHEN r.tier IN ('1', '2') THEN r.tier END,
+        CASE WHEN y.amount >= p.tier2_amt THEN '2' ELSE '1' END
+    )) AS tier
+FROM resident_year AS y
+CROSS JOIN run
+LEFT JOIN relation_row AS r ON y.rel_no = r.row_no
+LEFT JOIN year_param AS p ON y.year = p.insu_year
+WHERE y.year = run.insured_year
+GROUP BY y.person_key

@@ -1,0 +1,64 @@
+-- Expressions that every engine spells in its own way, or that many steps share. One definition per engine.
+
+-- 60 bits of a text, the same on every engine and every night
+CREATE MACRO hash60(x) AS (md5_number_lower(x) & 1152921504606846975)::BIGINT;
+
+-- months counted from year 0, so that months can be subtracted; from YYYYMM, from a date, and back to YYYYMM text
+CREATE MACRO month_no(yyyymm) AS ((yyyymm // 100) * 12 + yyyymm % 100 - 1)::INTEGER;
+CREATE MACRO date_month_no(d) AS (year(d) * 12 + month(d) - 1)::INTEGER;
+CREATE MACRO month_text(n) AS CAST((n // 12) * 100 + n % 12 + 1 AS VARCHAR);
+
+-- check value (0 to 10) of the first 17 digits of a certificate number (GB 11643)
+CREATE MACRO digit(x, i) AS (ascii(substr(x, i, 1)) - 48);
+CREATE MACRO check_value(x) AS ((12 - (
+    digit(x, 1) * 7 + digit(x, 2) * 9 + digit(x, 3) * 10 + digit(x, 4) * 5 + digit(x, 5) * 8 + digit(x, 6) * 4
+    + digit(x, 7) * 2 + digit(x, 8) * 1 + digit(x, 9) * 6 + digit(x, 10) * 3 + digit(x, 11) * 7 + digit(x, 12) * 9
+    + digit(x, 13) * 10 + digit(x, 14) * 5 + digit(x, 15) * 8 + digit(x, 16) * 4 + digit(x, 17) * 2
+) % 11) % 11);
+CREATE MACRO check_char(x) AS substr('0123456789X', check_value(x) + 1, 1);
+
+-- forms of a certificate number
+CREATE MACRO has_18_form(x) AS (length(x) = 18 AND regexp_matches(x, '^[0-9]{17}[0-9X]$'));
+CREATE MACRO has_15_form(x) AS (
+    length(x) = 15 AND regexp_matches(x, '^[0-9]{15}$')
+    AND try_cast('19' || substr(x, 7, 2) || '-' || substr(x, 9, 2) || '-' || substr(x, 11, 2) AS DATE) IS NOT NULL
+);
+-- 15 digits in their 18-digit form; every other number as it is
+CREATE MACRO number_text(x) AS (
+    CASE
+        WHEN has_15_form(x)
+            THEN substr(x, 1, 6) || '19' || substr(x, 7, 9) || check_char(substr(x, 1, 6) || '19' || substr(x, 7, 9))
+        ELSE x
+    END
+);
+-- A number as a 64-bit integer: 17 digits times 16 plus the check value; any other text as minus its hash.
+CREATE MACRO number_key_18(x) AS (
+    substr(x, 1, 17)::BIGINT * 16 + (CASE substr(x, 18, 1) WHEN 'X' THEN 10 ELSE ascii(substr(x, 18, 1)) - 48 END)
+);
+CREATE MACRO number_key(x) AS (
+    CASE
+        WHEN has_18_form(x) THEN number_key_18(x)
+        WHEN has_15_form(x) THEN number_key_18(number_text(x))
+        WHEN x IS NOT NULL THEN -hash60(x) - 1
+    END
+);
+-- the number of a non-negative key
+CREATE MACRO key_text(k) AS (
+    lpad(CAST(k // 16 AS VARCHAR), 17, '0') || substr('0123456789X', (k % 16)::INTEGER + 1, 1)
+);
+
+-- keyed hash of a person's first number: 32 hex digits (contract 3.1)
+CREATE MACRO keyed_hash(secret, x) AS substr(sha256(secret || x), 1, 32);
+
+-- division codes: full length, level by trailing zeros, place by six digits
+CREATE MACRO code12(x) AS rpad(x, 12, '0');
+CREATE MACRO place6(x) AS substr(x, 1, 6);
+
+-- names compared without blanks and middle dots of any kind; an unreadable character matches any one character
+CREATE MACRO name_key(x) AS upper(regexp_replace(x, '[\s·•・･‧⋅．.\x{3000}\x{200b}]', '', 'g'));
+CREATE MACRO name_pattern(x) AS regexp_replace(name_key(x), '[?？□\x{FFFD}\x{E000}-\x{F8FF}]', '.', 'g');
+CREATE MACRO same_name(a, b) AS (
+    a IS NULL OR b IS NULL OR name_key(a) = name_key(b)
+    OR (length(name_key(a)) = length(name_key(b))
+        AND (name_key(a) SIMILAR TO name_pattern(b) OR name_key(b) SIMILAR TO name_pattern(a)))
+);

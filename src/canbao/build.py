@@ -1,0 +1,139 @@
+"""The steps of the build: one SQL file a table, in the order that the files' own references give.
+
+A step's file is one SELECT with a header of comment lines that says what the table is:
+
+    -- title: 未参保人员 / persons who should be insured and are not
+    -- grain: one row per uninsured person
+    -- rules: LED-2, LED-3
+    -- publish: person_id
+    -- columns:
+    --   person_id: keyed hash of the person's first number
+    --   tel: telephone [sensitive]
+
+`publish` names the order of the published file's rows; a step without it stays inside the warehouse.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from canbao.paths import sql_dir
+
+_HEADER = re.compile(r"^-- (title|grain|rules|publish):\s*(.*)$")
+_COLUMN = re.compile(r"^--   (\w+): (.*)$")
+_REFERENCE = re.compile(r"\b(?:FROM|JOIN)\s+([a-z_][a-z0-9_]*)\b(?!\s*\()")
+_CTE = re.compile(r"(?:\bWITH|,)\s+([a-z_][a-z0-9_]*)\s+AS\s*(?:MATERIALIZED\s*)?\(")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One SQL step: grain table.
+
+    Attributes:
+        name: the table's name, the file's stem.
+        path: the SQL file.
+        sql: its text.
+        title: what the table is, Chinese and English.
+        grain: what one row stands for.
+        rules: ids of the rules that it computes.
+        order_by: columns that order the published rows; empty for a step inside the warehouse.
+        columns: column name to meaning.
+        reads: names of the tables it reads.
+    """
+
+    name: str
+    path: Path
+    sql: str
+    title: str
+    grain: str
+    rules: tuple[str, ...] = ()
+    order_by: tuple[str, ...] = ()
+    columns: dict[str, str] = field(default_factory=dict)
+    reads: frozenset[str] = frozenset()
+
+    @property
+    def published(self) -> bool:
+        """Whether the table is part of the publication."""
+        return bool(self.order_by)
+
+
+def read_step(path: Path) -> Step:
+    """Reads one step's file.
+
+    Raises:
+        ValueError: the file has no title or no grain.
+    """
+    text = path.read_text("utf-8")
+    head: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    for line in text.splitlines():
+        if match := _HEADER.match(line):
+            head[match[1]] = match[2].strip()
+        elif match := _COLUMN.match(line):
+            columns[match[1]] = match[2].strip()
+        elif not line.startswith("--"):
+            break
+    if "title" not in head or "grain" not in head:
+        raise ValueError(f"{path}: a step needs a title and a grain")
+    body = "\n".join(line.split("--", 1)[0] for line in text.splitlines())
+    ctes = set(_CTE.findall(body))
+    return Step(
+        name=path.stem,
+        path=path,
+        sql=text,
+        title=head["title"],
+        grain=head["grain"],
+        rules=_split(head.get("rules", "")),
+        order_by=_split(head.get("publish", "")),
+        columns=columns,
+        reads=frozenset(set(_REFERENCE.findall(body)) - ctes),
+    )
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+@cache
+def load_steps(folder: Path | None = None) -> tuple[Step, ...]:
+    """All steps, each after those it reads; among equals in the order of the folders and names.
+
+    Raises:
+        ValueError: two steps of one name, or steps that read each other in a circle.
+    """
+    paths = sorted((folder or sql_dir()).glob("[0-9]*/*.sql"))
+    steps: dict[str, Step] = {}
+    for path in paths:
+        step = read_step(path)
+        if step.name in steps:
+            raise ValueError(f"two steps are called {step.name}: {steps[step.name].path} and {path}")
+        steps[step.name] = step
+    sorter = TopologicalSorter({name: sorted(step.reads & steps.keys()) for name, step in steps.items()})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise ValueError(f"steps read each other in a circle: {' -> '.join(error.args[1])}") from error
+    rank = {step.name: number for number, step in enumerate(steps.values())}
+    ordered: list[Step] = []
+    while sorter.is_active():
+        for name in sorted(sorter.get_ready(), key=rank.__getitem__):
+            ordered.append(steps[name])
+            sorter.done(name)
+    return tuple(ordered)
+
+
+def last_readers(steps: tuple[Step, ...]) -> dict[str, list[str]]:
+    """For each step the inner tables that nobody reads after it, so that their room can be given back."""
+    last: dict[str, str] = {}
+    inner = {step.name for step in steps if not step.published}
+    for step in steps:
+        for table in step.reads & inner:
+            last[table] = step.name
+    done: dict[str, list[str]] = {}
+    for table, reader in last.items():
+        done.setdefault(reader, []).append(table)
+    return done

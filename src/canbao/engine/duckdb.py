@@ -1,0 +1,197 @@
+"""DuckDB as the engine of the build: a scratch warehouse in one file, filled from staged Parquet."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import polars as pl
+
+from canbao.build import Step
+from canbao.paths import package_dir, sql_dir
+from canbao.rules import Rules
+
+if TYPE_CHECKING:
+    from canbao.intake import IntakeResult, SourceDef
+
+_TYPES = {
+    "date": "DATE",
+    "month": "INTEGER",
+    "year": "INTEGER",
+    "int": "INTEGER",
+    "amount": "DECIMAL(14, 2)",
+    "bool": "BOOLEAN",
+}
+"""Field types of the source definitions that are not text."""
+
+
+@dataclass(frozen=True)
+class RunParameters:
+    """What one run depends on besides its sources.
+
+    Attributes:
+        as_of: the day the ledger speaks of.
+        insured_year: calendar year the enrollment is judged for.
+        rules: the parameters in force.
+        key: secret that turns numbers into person ids (contract 3.1).
+        previous: folder of the publication before this one, None for the first night.
+    """
+
+    as_of: date
+    insured_year: int
+    rules: Rules
+    key: bytes
+    previous: Path | None = None
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """One written Parquet file."""
+
+    path: Path
+    rows: int
+    sha256: str
+    bytes: int
+
+
+class Warehouse:
+    """A scratch database. Deleting its folder loses nothing: the next night makes it anew.
+
+    Args:
+        folder: emptied when opened.
+        memory_limit: as DuckDB understands it (`3GB`); what does not fit spills into the folder.
+        threads: number of cores to use.
+    """
+
+    def __init__(self, folder: Path, *, memory_limit: str | None = None, threads: int | None = None) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self.folder = folder
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "temp_directory": str(folder / "tmp"),
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+        }
+        if memory_limit:
+            config["memory_limit"] = memory_limit
+        if threads:
+            config["threads"] = threads
+        self.con = duckdb.connect(str(folder / "build.duckdb"), config=config)
+        for script in sorted((sql_dir() / "_engine").glob("duckdb_*.sql")):
+            self.con.execute(script.read_text("utf-8"))
+
+    def close(self) -> None:
+        """Closes the database; its folder stays until the next run."""
+        self.con.close()
+
+    def load_codes(self) -> None:
+        """Loads every code table of the package as `code_<name>`, all columns text."""
+        for path in sorted(package_dir("codes").glob("*.csv")):
+            frame = pl.read_csv(path, infer_schema=False)
+            self._load(f"code_{path.stem}", frame)
+
+    def load_parameters(self, run: RunParameters) -> None:
+        """Loads `param` (name, value, …), `run_input` (one row) and `secret` (one row), and the code tables."""
+        schema = {
+            "name": pl.String, "value": pl.String, "valid_from": pl.Date, "valid_to": pl.Date, "document": pl.String,
+            "clause": pl.String, "verified": pl.Boolean, "overlay": pl.Boolean,
+        }  # fmt: skip
+        self._load("param", pl.DataFrame(run.rules.rows(), schema=schema, orient="row"))
+        row = {"as_of": run.as_of, "insured_year": run.insured_year, "jurisdiction": run.rules.jurisdiction}
+        self._load("run_input", pl.DataFrame([row]))
+        self._load("secret", pl.DataFrame([{"secret": run.key.hex()}]))
+        self._load("builtin_division", _builtin_divisions(run.rules.jurisdiction))
+        self.load_codes()
+
+    def register_sources(self, intake: IntakeResult, definitions: Mapping[str, SourceDef]) -> None:
+        """Makes `staged_<source>` (all accepted rows) and `src_<source>` (the newest row of each key) for each source.
+
+        Both have the definition's fields and `row_no` (file and line as one number), `file_no`, `line_no`, `delivery`.
+        """
+        template = (sql_dir() / "_engine" / "newest_row.sql").read_text("utf-8")
+        files = intake.files.filter(pl.col("state") == "accepted")
+        self._load("staged_file", files.select("file_no", "source", "delivery", "file", "rows_accepted"))
+        for name, definition in definitions.items():
+            parts = [
+                _part(definition, path, number, delivery)
+                for path, number, delivery in files.filter(pl.col("source") == name)
+                .select("staged_path", "file_no", "delivery")
+                .iter_rows()
+            ]
+            union = "\nUNION ALL\n".join(parts) if parts else _empty(definition)
+            self.con.execute(f"CREATE VIEW staged_{name} AS {union}")
+            for statement in template.format(source=name, key=", ".join(definition.key)).split(";"):
+                if statement.strip():
+                    self.con.execute(statement)
+
+    def run_step(self, step: Step) -> int:
+        """Runs a step into a table of its name and returns the number of rows."""
+        self.con.execute(f"CREATE TABLE {step.name} AS\n{step.sql}")
+        return self.count(step.name)
+
+    def count(self, table: str) -> int:
+        """Number of rows of a table."""
+        row = self.con.execute(f"SELECT count(*) FROM {table}").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def drop(self, table: str) -> None:
+        """Gives back the room of a table that nobody reads any more."""
+        self.con.execute(f"DROP TABLE IF EXISTS {table}")
+
+    def columns(self, table: str) -> list[str]:
+        """Names of a table's columns in order."""
+        return [row[0] for row in self.con.execute(f"DESCRIBE {table}").fetchall()]
+
+    def write_table(self, table: str, path: Path, order_by: list[str] | tuple[str, ...]) -> TableFile:
+        """Writes a table as Parquet in a fixed total order: `order_by`, then all other columns.
+
+        Equal tables give equal bytes whatever the number of threads.
+        """
+        order = [*order_by, *(c for c in self.columns(table) if c not in order_by)]
+        keys = ", ".join(f'"{column}" NULLS FIRST' for column in order)
+        self.con.execute("SET preserve_insertion_order = true")
+        try:
+            self.con.execute(
+                f"COPY (SELECT * FROM {table} ORDER BY {keys}) TO '{_quoted(path)}' (FORMAT parquet, COMPRESSION zstd)"
+            )
+        finally:
+            self.con.execute("SET preserve_insertion_order = false")
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return TableFile(path, self.count(table), digest, path.stat().st_size)
+
+    def _load(self, table: str, frame: pl.DataFrame) -> None:
+        self.con.register("loading", frame.to_arrow())
+        self.con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM loading")
+        self.con.unregister("loading")
+
+
+def _builtin_divisions(jurisdiction: str) -> pl.DataFrame:
+    """The divisions that ship for a jurisdiction (none: empty): division_code, division_name, level, parent_code."""
+    found = sorted(package_dir("divisions").glob(f"{jurisdiction}_*.csv"))
+    if found:
+        return pl.read_csv(found[-1], infer_schema=False)
+    return pl.DataFrame(schema=dict.fromkeys(("division_code", "division_name", "level", "parent_code"), pl.String))
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _part(definition: SourceDef, path: str, number: int, delivery: date) -> str:
+    fields = ", ".join(field.name for field in definition.fields)
+    place = f"{number}::BIGINT * 4294967296 + line_no AS row_no, {number}::INTEGER AS file_no, line_no"
+    return f"SELECT {fields}, {place}, DATE '{delivery}' AS delivery FROM read_parquet('{_quoted(Path(path))}')"
+
+
+def _empty(definition: SourceDef) -> str:
+    fields = ", ".join(f"NULL::{_TYPES.get(field.type, 'VARCHAR')} AS {field.name}" for field in definition.fields)
+    place = "NULL::BIGINT AS row_no, NULL::INTEGER AS file_no, NULL::INTEGER AS line_no, NULL::DATE AS delivery"
+    return f"SELECT {fields}, {place} WHERE false"

@@ -1,0 +1,233 @@
+"""Rule parameters: dated data per jurisdiction, each value with its document and clause.
+
+The policy's numbers live in `<jurisdiction>.toml` beside this file; an overlay given with `--rules` lays plain values
+over the same keys for one run. Nothing here knows what a parameter is for: the SQL steps read them as a table.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import re
+
+from canbao.errors import UserError
+from canbao.paths import package_dir
+
+Value = int | float | str | bool | date | list[str] | None
+
+_OPEN_KEYS = (
+    (re.compile(r"window\.\d{4}\.(start|end)"), date),
+    (re.compile(r"premium\.\d{4}\.tier[12]"), Decimal),
+    (re.compile(r"subsidy\.\d{4}"), Decimal),
+    (re.compile(r"aid\.[^.]+\.(tier[12]_personal|priority)"), Decimal),
+)
+"""Keys that a year or a kind of aid completes, so that no list can name them all, and the type of their value."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One value of one parameter: grain (name, valid_from).
+
+    Attributes:
+        name: dotted key (`waiting.fixed_months`).
+        value: number, text, date, truth value, list of texts, or None where no document gives one.
+        valid_from: first day on which it holds (None: always).
+        valid_to: last day on which it holds (None: open).
+        document: the document's number.
+        clause: the clause in it.
+        verified: False where no document at hand gives the value, or where the text is ambiguous.
+        overlay: True where a `--rules` file set it.
+    """
+
+    name: str
+    value: Value
+    valid_from: date | None = None
+    valid_to: date | None = None
+    document: str = ""
+    clause: str = ""
+    verified: bool = True
+    overlay: bool = False
+
+    def holds_on(self, day: date) -> bool:
+        """Whether the value is in force on `day`."""
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day <= self.valid_to)
+
+    def text(self) -> str | None:
+        """The value as the SQL's parameter table holds it: text, lists joined by a bar."""
+        if self.value is None:
+            return None
+        if isinstance(self.value, list):
+            return "|".join(self.value)
+        if isinstance(self.value, bool):
+            return "true" if self.value else "false"
+        return str(self.value)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The parameters in force on one day: grain name."""
+
+    jurisdiction: str
+    title: str
+    as_of: date
+    parameters: dict[str, Parameter]
+
+    def default_insured_year(self) -> int:
+        """The year whose centralized payment window (PER-1) contains the as-of date, else the date's own year."""
+        for name in sorted(self.parameters):
+            match = re.fullmatch(r"window\.(\d{4})\.start", name)
+            if not match:
+                continue
+            start = self.parameters[name].value
+            end = self.parameters.get(f"window.{match[1]}.end")
+            if isinstance(start, date) and end and isinstance(end.value, date) and start <= self.as_of <= end.value:
+                return int(match[1])
+        return self.as_of.year
+
+    def rows(self) -> list[tuple[str, str | None, date | None, date | None, str, str, bool, bool]]:
+        """Rows of the parameter table: name, value, valid_from, valid_to, document, clause, verified, overlay."""
+        return [
+            (p.name, p.text(), p.valid_from, p.valid_to, p.document, p.clause, p.verified, p.overlay)
+            for _, p in sorted(self.parameters.items())
+        ]
+
+
+def jurisdictions() -> list[str]:
+    """Names of the jurisdictions that ship with the product."""
+    return sorted(p.stem for p in package_dir("rules").glob("*.toml"))
+
+
+def load_rules(jurisdiction: str, as_of: date, overlay: Path | None = None) -> Rules:
+    """The rule parameters in force on a day.
+
+    Args:
+        jurisdiction: name of a file beside this module.
+        as_of: the run's as-of date; a past date takes the rules of that date.
+        overlay: TOML file with the same keys whose values hold for the whole run.
+
+    Raises:
+        UserError: unknown jurisdiction, unreadable overlay, unknown key or a value of the wrong type in it.
+    """
+    if jurisdiction not in jurisdictions():
+        raise UserError(f"没有辖区“{jurisdiction}”的规则；可用：{'、'.join(jurisdictions())}")
+    title, shipped = _shipped(jurisdiction)
+    parameters: dict[str, Parameter] = {}
+    for parameter in shipped:
+        if parameter.holds_on(as_of):
+            parameters[parameter.name] = parameter
+    if overlay is not None:
+        known = {p.name: p for p in shipped}
+        for name, value in _overlay_values(overlay).items():
+            parameters[name] = _overlay_parameter(overlay, name, value, known)
+    return Rules(jurisdiction, title, as_of, parameters)
+
+
+@cache
+def _shipped(jurisdiction: str) -> tuple[str, tuple[Parameter, ...]]:
+    data = tomllib.loads((package_dir("rules") / f"{jurisdiction}.toml").read_text("utf-8"))
+    title = data.pop("title")
+    found: list[Parameter] = []
+
+    def walk(prefix: str, node: Any) -> None:
+        if isinstance(node, list):
+            found.extend(Parameter(name=prefix, **{"value": None, **entry}) for entry in node)
+            return
+        for key, child in node.items():
+            walk(f"{prefix}.{key}" if prefix else key, child)
+
+    walk("", data)
+    return title, tuple(found)
+
+
+def _overlay_values(path: Path) -> dict[str, Any]:
+    try:
+        data = tomllib.loads(path.read_text("utf-8-sig"))
+    except FileNotFoundError as error:
+        raise UserError(f"规则文件 {path} 不存在；请检查 --rules 后的路径") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"规则文件 {path} 无法读取（须为 UTF-8 文本）：{error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"规则文件 {path} 不是有效的 TOML：{error}") from error
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, node: Any) -> None:
+        if isinstance(node, dict) and "value" in node:
+            flat[prefix] = node["value"]
+        elif isinstance(node, dict):
+            for key, child in node.items():
+                walk(f"{prefix}.{key}" if prefix else key, child)
+        elif isinstance(node, list) and node and all(isinstance(entry, dict) for entry in node):
+            flat[prefix] = node[-1].get("value")
+        else:
+            flat[prefix] = node
+
+    walk("", data)
+    return flat
+
+
+def _overlay_parameter(path: Path, name: str, value: Any, known: dict[str, Parameter]) -> Parameter:
+    wanted = next((kind for pattern, kind in _OPEN_KEYS if pattern.fullmatch(name)), None)
+    if wanted is None and name not in known:
+        near = difflib.get_close_matches(name, known, n=3)
+        hint = f"；是否想写：{'、'.join(near)}" if near else ""
+        raise UserError(f"规则文件 {path}：没有名为“{name}”的参数{hint}")
+    if wanted is None:
+        wanted = _kind(name, known[name].value)
+    if value is not None:
+        value = _converted(path, name, value, wanted)
+    return Parameter(name, value, document=f"运行参数文件 {path.name}", verified=False, overlay=True)
+
+
+_NUMBERS_WITHOUT_VALUE = {"cap.base": Decimal, "cap.k_from_year": Decimal}
+
+
+def _kind(name: str, value: Value) -> type:
+    if value is None:
+        return _NUMBERS_WITHOUT_VALUE[name]
+    if isinstance(value, bool):
+        return bool
+    if isinstance(value, int | float):
+        return Decimal
+    return type(value)
+
+
+def _converted(path: Path, name: str, value: Any, wanted: type) -> Value:
+    wrong = UserError(f"规则文件 {path}：参数“{name}”的值 {value!r} 不是所需的类型（{_KIND_NAMES[wanted]}）")
+    if wanted is date:
+        if isinstance(value, datetime):
+            return value.date()
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(str(value).strip())
+        except ValueError:
+            raise wrong from None
+    if wanted is Decimal:
+        if isinstance(value, bool):
+            raise wrong
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            raise wrong from None
+        if not number.is_finite():
+            raise wrong
+        return int(number) if number == number.to_integral_value() else float(number)
+    if wanted is list:
+        if isinstance(value, str):
+            return [value]
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise wrong
+        return value
+    if not isinstance(value, wanted):
+        raise wrong
+    return value
+
+
+_KIND_NAMES = {date: "日期", Decimal: "数字", list: "文字列表", bool: "true 或 false", str: "文字"}
