@@ -143,8 +143,8 @@ def _field(raw: dict[str, Any], common: dict[str, list[str]]) -> Field:
 def _source(path: Path, common: dict[str, list[str]]) -> SourceDef:
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
     fields = tuple(_field(one, common) for one in raw.pop("fields"))
-    listed = {name: tuple(raw.pop(name, ())) for name in ("key", "one_of")}
-    made = SourceDef(name=path.stem, fields=fields, **listed, **raw)
+    key, one_of = tuple(raw.pop("key")), tuple(raw.pop("one_of", ()))
+    made = SourceDef(name=path.stem, fields=fields, key=key, one_of=one_of, **raw)
     names = {one.name for one in fields}
     if made.kind not in {"snapshot", "increment"} or not names.issuperset({*made.key, *made.one_of}):
         raise ValueError(f"{path.name}: wrong kind, key or one_of")

@@ -1,7 +1,7 @@
 """From the bytes of a text file to blocks of valid UTF-8, without guessing: the whole file is one encoding or refused.
 
-Order (domain section 6): a byte order mark, else strict UTF-8, else strict GB18030. GB18030 reads nearly any bytes, so a
-UTF-8 file with a broken or cut character must not reach it: it would come out as other characters.
+Order (domain section 6): a byte order mark, else strict UTF-8, else strict GB18030. GB18030 reads nearly any bytes, so
+a UTF-8 file with a broken or cut character must not reach it: it would come out as other characters.
 """
 
 import codecs
@@ -71,14 +71,11 @@ def utf8_blocks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[bytes]:
         FileRefused: A NUL byte.
     """
     rest = b""
-    first = True
-    line = 1
+    offset = 0
     while block := stream.read(size):
-        if first:
-            block = block.removeprefix(codecs.BOM_UTF8)
-            first = False
-        _no_nul(block, line)
-        line += block.count(b"\n")
+        _no_nul(block, offset)
+        block = block if offset else block.removeprefix(codecs.BOM_UTF8)
+        offset += size
         block = rest + block
         cut = _whole_characters(block)
         rest, block = block[cut:], block[:cut]
@@ -122,7 +119,7 @@ def gb18030_blocks(stream: IO[bytes], size: int = BLOCK_BYTES // 2) -> Iterator[
     offset, line = 0, 1
     first = True
     while block := stream.read(size):
-        _no_nul(block, line)
+        _no_nul(block, offset)
         if _mostly_utf8(block):
             raise FileRefused("encoding", f"第{line}行起的内容一部分是UTF-8编码、一部分不是。请统一编码后重报。")
         pending = len(decoder.getstate()[0])
@@ -187,11 +184,11 @@ def _mostly_utf8(block: bytes) -> bool:
     return 3 * len(_CJK_UTF8.findall(sample)) > beyond / 2
 
 
-def _no_nul(block: bytes, line: int) -> None:
+def _no_nul(block: bytes, offset: int) -> None:
     if b"\0" in block:
-        at = line + block[: block.index(b"\0")].count(b"\n")
+        at = offset + block.index(b"\0") + 1
         raise FileRefused(
-            "nul_bytes", f"第{at}行含有空字节(NUL)，不是文本文件或已损坏。请另存为UTF-8编码的CSV文本后重报。"
+            "nul_bytes", f"第{at}字节是空字节(NUL)，不是文本文件或已损坏。请另存为UTF-8编码的CSV文本后重报。"
         )
 
 

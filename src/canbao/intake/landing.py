@@ -17,24 +17,26 @@ from canbao.intake.staging import SUFFIXES, StagedPart, quarantine_path, sha256_
 
 MANIFEST = "manifest.json"
 
-FILES_SCHEMA = {
-    "file_no": pl.Int32,
-    "source": pl.String,
-    "delivery": pl.Date,
-    "file": pl.String,
-    "sha256": pl.String,
-    "encoding": pl.String,
-    "rows_read": pl.Int64,
-    "rows_accepted": pl.Int64,
-    "rows_rejected": pl.Int64,
-    "state": pl.String,
-    "message": pl.String,
-    "staged_path": pl.String,
-    "extra_columns": pl.List(pl.String),
-    "unreadable": pl.String,
-    "unknown_codes": pl.String,
-    "bytes": pl.Int64,
-}
+FILES_SCHEMA: pl.Schema = pl.Schema(
+    {
+        "file_no": pl.Int32,
+        "source": pl.String,
+        "delivery": pl.Date,
+        "file": pl.String,
+        "sha256": pl.String,
+        "encoding": pl.String,
+        "rows_read": pl.Int64,
+        "rows_accepted": pl.Int64,
+        "rows_rejected": pl.Int64,
+        "state": pl.String,
+        "message": pl.String,
+        "staged_path": pl.String,
+        "extra_columns": pl.List(pl.String),
+        "unreadable": pl.String,
+        "unknown_codes": pl.String,
+        "bytes": pl.Int64,
+    }
+)
 COUNTIES_SCHEMA = {"source": pl.String, "county": pl.String, "rows": pl.Int64}
 
 
@@ -191,8 +193,7 @@ class _Night:
         whole = self._against_manifest(delivery, reports)
         if whole is not None:
             self._refusals.append(Refusal(source, day, None, whole.code, whole.message))
-        for path in delivery.strangers:
-            reports.append(_FileReport(path, "", path.stat().st_size, message="不认识的文件类型。"))
+        reports += [_FileReport(path, "", 0, message="不认识的文件类型。") for path in delivery.strangers]
         for report in sorted(reports, key=lambda one: one.path.name):
             self._enter(delivery, report, whole)
 
@@ -225,9 +226,9 @@ class _Night:
             claim = json.loads(delivery.manifest.read_bytes())
             sums = {str(name): str(value).strip().lower() for name, value in (claim.get("sha256") or {}).items()}
             rows = claim.get("rows")
-            if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int)):
-                raise TypeError("rows")
         except (ValueError, AttributeError, TypeError, RecursionError):
+            claim = None
+        if claim is None or isinstance(rows, bool) or not isinstance(rows, int | None):
             return FileRefused("manifest", f"manifest.json 无法读取或格式不对。{ask}")
         present = {report.path.name: report for report in reports}
         if sums:

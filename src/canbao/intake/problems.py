@@ -29,7 +29,7 @@ class FileRefused(Exception):  # noqa: N818 - it is an answer about a file, not 
         self.message = message
 
 
-# Why a row is rejected (contract section 2), in the order in which the reasons are looked for. Nothing else rejects a row.
+# Why a row is rejected (contract section 2), in the order in which the reasons are looked for; nothing else rejects one.
 TOTAL_ROW, FIELD_COUNT, DAMAGED_CERTNO, BLANK_REQUIRED, UNREADABLE_REQUIRED = range(1, 6)
 ERROR_CODES = ("", "total_row", "field_count", "damaged_certno", "blank_required", "unreadable_required")
 
@@ -40,7 +40,7 @@ def mask(text: str) -> str:
     return f"{shown[: min(4, len(shown) // 3)]}***" if shown else ""
 
 
-def row_message(error: int, line: int, column: str, cell: str, fields: int, width: int) -> str:
+def row_message(error: int, line: int, column: str, cell: str, *, fields: int, width: int) -> str:
     """The Chinese message of a rejected row.
 
     Args:

@@ -71,7 +71,7 @@ class RowJudge:
         """Splits a batch.
 
         Returns:
-            The accepted rows (fields in definition order, `line_no`) and the rejected ones (`QUARANTINE_SCHEMA`) or None.
+            The accepted rows (fields in definition order, `line_no`), and the rejected ones (`QUARANTINE_SCHEMA`) or None.
         """
         named = batch.cells.select(pl.col(str(place)).alias(name) for name, place in self.layout.columns.items())
         columns = self._converter.convert(named)
@@ -175,7 +175,9 @@ class RowJudge:
             cell = named[column.name][row] if column is not None and column.name in named.columns else ""
             title = self._title(column) if column is not None else ""
             fields = int(batch.counts[row]) if batch.counts is not None else width
-            messages.append(row_message(int(errors[row]), int(batch.lines[row]), title, cell, fields, width))
+            messages.append(
+                row_message(int(errors[row]), int(batch.lines[row]), title, cell, fields=fields, width=width)
+            )
         return pl.DataFrame(
             {
                 "line": batch.lines[rejected],

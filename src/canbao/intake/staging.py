@@ -1,13 +1,13 @@
 """One file in, one staged Parquet file out: read once, kept under the digest of everything it depends on.
 
-In `<store>/<source>/` lie `<digest>.parquet` (good rows), `<digest>.quarantine.parquet` (rejected rows, only where there
-are any) and `<digest>.json` (counts), the last written last: where it exists, the others are whole.
+In `<store>/<source>/` lie `<digest>.parquet` (good rows), `<digest>.quarantine.parquet` (rejected rows, only where
+there are any) and `<digest>.json` (counts), the last written last: where it exists, the others are whole.
 """
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class StagedPart:
 def suffix_of(path: Path) -> str | None:
     """The known kind of a file by its name, or None."""
     name = path.name.lower()
-    return next((suffix for suffix in reversed(sorted(SUFFIXES, key=len)) if name.endswith(suffix)), None)
+    return next((suffix for suffix in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(suffix)), None)
 
 
 def sha256_of(path: Path) -> str:
@@ -167,7 +167,7 @@ class _Writer:
 
         def frames() -> Iterator[pl.DataFrame]:
             try:
-                for batch in batches:
+                for batch in _ahead(batches):
                     if not judges:
                         judges.append(RowJudge(self._source, _layout(layout)))
                     accepted, refused = judges[0].judge(batch)
@@ -189,8 +189,8 @@ class _Writer:
             rejected.close()
             judge = judges[0] if judges else RowJudge(self._source, _layout(layout))
             if judge.tally.rows_rejected:
-                os.replace(bad, self._folder / f"{self._digest}.quarantine.parquet")
-            os.replace(good, self._folder / f"{self._digest}.parquet")
+                bad.replace(self._folder / f"{self._digest}.quarantine.parquet")
+            good.replace(self._folder / f"{self._digest}.parquet")
         finally:
             rejected.close()
             good.unlink(missing_ok=True)
@@ -215,6 +215,15 @@ class _Writer:
 
 def _layout(layout: Layout | CsvFile) -> Layout:
     return layout.layout if isinstance(layout, CsvFile) else layout
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, the next one being read while the present one is judged."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
 
 
 def _sink(frames: Iterator[pl.DataFrame], schema: pl.Schema, path: Path) -> None:
@@ -249,4 +258,4 @@ class _Rejected:
 def _replace_text(path: Path, text: str) -> None:
     scratch = path.with_name(f".{path.name}.{uuid4().hex}")
     scratch.write_text(text, encoding="utf-8")
-    os.replace(scratch, path)
+    scratch.replace(path)

@@ -80,18 +80,19 @@ def read_workbook(path: Path, source: SourceDef) -> tuple[list[Sheet], list[str]
     Raises:
         FileRefused: Damaged or too large, or no sheet fits.
     """
+    damaged = "工作簿文件已损坏或不是xlsx格式，无法打开。请重新导出并传送。"
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(part.file_size for part in archive.infolist()) > _LARGEST_WORKBOOK:
-                raise FileRefused("damaged", "工作簿解压后过大，拒绝读取。请拆分后重报，或改报CSV文件。")
-            if archive.testzip() is not None:
-                raise FileRefused("damaged", "工作簿文件已损坏。请重新导出并传送。")
-        reader = fastexcel.read_excel(path)
-        names = reader.sheet_names
-    except FileRefused:
-        raise
+            size = sum(part.file_size for part in archive.infolist())
+            broken = archive.testzip() if size <= _LARGEST_WORKBOOK else None
+        reader = fastexcel.read_excel(path) if size <= _LARGEST_WORKBOOK and broken is None else None
     except Exception as error:  # fastexcel and zipfile have no common error
-        raise FileRefused("damaged", "工作簿文件已损坏或不是xlsx格式，无法打开。请重新导出并传送。") from error
+        raise FileRefused("damaged", damaged) from error
+    if size > _LARGEST_WORKBOOK:
+        raise FileRefused("damaged", "工作簿解压后过大，拒绝读取。请拆分后重报，或改报CSV文件。")
+    if reader is None:
+        raise FileRefused("damaged", damaged)
+    names = reader.sheet_names
     sheets: list[Sheet] = []
     strange: list[str] = []
     refusal: FileRefused | None = None

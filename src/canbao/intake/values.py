@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-# What became of a cell. SENTINEL is a date that stands for "none" (1900-01-01); DAMAGED a number a spreadsheet destroyed.
+# What became of a cell. SENTINEL: a date that stands for "none" (1900-01-01). DAMAGED: a number a spreadsheet destroyed.
 OK, BLANK, SENTINEL, BAD, DAMAGED, UNKNOWN = range(6)
 
 Reading = tuple[Any, int]
@@ -41,7 +41,10 @@ _DIVISION = re.compile(r"\d{6}|\d{9}|\d{12}")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _TOTAL = re.compile(r"(?:合计|小计|总计)[:：]?\d*")
 
-_BOOLS = dict.fromkeys(("1", "是", "有", "Y", "YES", "T", "TRUE", "真"), True) | dict.fromkeys(("0", "否", "无", "没有", "N", "NO", "F", "FALSE", "假"), False)
+_BOOLS = {
+    **dict.fromkeys(("1", "是", "有", "Y", "YES", "T", "TRUE", "真"), True),
+    **dict.fromkeys(("0", "否", "无", "没有", "N", "NO", "F", "FALSE", "假"), False),
+}
 
 
 def squeeze(text: str) -> str:
