@@ -1,0 +1,165 @@
+"""Made-up people in real places: a landing area as departments would deliver it, and the truth about everybody in it."""
+
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from canbao.errors import UserError
+from canbao.generate import insurance, lives, sources, truth
+from canbao.generate.world import World
+
+__all__ = ["BLOCK", "DEFAULT_AS_OF", "DEFAULT_DIRT", "generate"]
+
+BLOCK = 250_000
+"""Registered people per block; blocks are independent of each other, so memory does not grow with the city."""
+DEFAULT_AS_OF = date(2026, 3, 31)
+DEFAULT_DIRT = 0.008
+OUTSIDERS = 0.03
+"""People without local registration per registered person."""
+
+
+def generate(
+    out: Path,
+    persons: int,
+    seed: int,
+    as_of: date = DEFAULT_AS_OF,
+    *,
+    dirt: float = DEFAULT_DIRT,
+    counties: list[str] | None = None,
+    on_progress: Callable[[str], None] | None = None,
+) -> None:
+    """Write a landing area of made-up people, and the truth about them.
+
+    Args:
+        out: Folder in which `landing/<source>/<YYYY-MM-DD>/` and `truth/*.parquet` are made; must be empty or new.
+        persons: Number of people registered in the city, about (whole households).
+        seed: Same seed, same bytes.
+        as_of: The date on which the lives are looked at; no fact is later, but for dirt that says so.
+        dirt: Share of rows with one of the faults of real extracts (0 for none).
+        counties: County codes (6 digits) to confine the registered homes to.
+        on_progress: Called with a line of text after each block.
+
+    Raises:
+        UserError: The folder is not empty, or a number makes no sense.
+    """
+    if persons < 1:
+        raise UserError("人数至少为 1")
+    if persons > 60_000_000:
+        raise UserError("人数最多 6000 万")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} 不是空目录，请换一个或先清空")
+    world = World(seed, persons, as_of, counties)
+    blocks = -(-persons // BLOCK)
+    writer = Writer(out, world)
+    writer.whole(world)
+    done = 0
+    for block in range(blocks):
+        size = persons // blocks + (block < persons % blocks)
+        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, block])))
+        _block(world, rng, size, block, blocks, writer)
+        done += size
+        if on_progress:
+            on_progress(f"已生成 {done:,} / {persons:,} 人")
+    writer.close()
+
+
+class Writer:
+    """Writes frames as parts of deliveries."""
+
+    def __init__(self, out: Path, world: World) -> None:
+        self.out = out
+        self.world = world
+        self.open: dict[str, pq.ParquetWriter] = {}
+
+    def whole(self, world: World) -> None:
+        """Sources that do not belong to a block."""
+        for source, frame in (
+            ("division", sources.divisions(world)),
+            ("enterprise", sources.enterprises(world)),
+            ("target", sources.targets(world)),
+        ):
+            self.delivery(source, sources.snapshot_day(world, source), 0, frame)
+
+    def delivery(self, source: str, day: int, block: int, frame: pl.DataFrame) -> None:
+        """One part of one delivery."""
+        folder = self.out / "landing" / source / f"{date(1970, 1, 1) + timedelta(days=int(day))}"
+        folder.mkdir(parents=True, exist_ok=True)
+        if source == "enrollment_history":
+            frame.write_parquet(folder / f"part-{block:04}.parquet", compression="zstd")
+        else:
+            frame.write_csv(folder / f"part-{block:04}.csv", float_precision=2)
+
+    def deliveries(self, source: str, block: int, parts: Iterable[tuple[int, pl.DataFrame]]) -> None:
+        """Several deliveries of one source."""
+        for day, frame in parts:
+            self.delivery(source, day, block, frame)
+
+    def truth(self, table: str, frame: pl.DataFrame) -> None:
+        """Rows of a truth table."""
+        arrow = frame.to_arrow()
+        if table not in self.open:
+            folder = self.out / "truth"
+            folder.mkdir(parents=True, exist_ok=True)
+            self.open[table] = pq.ParquetWriter(folder / f"{table}.parquet", arrow.schema, compression="zstd")
+        self.open[table].write_table(arrow)
+
+    def close(self) -> None:
+        """Finish the truth tables."""
+        for table in self.open.values():
+            table.close()
+
+
+def _block(world: World, rng: np.random.Generator, size: int, block: int, blocks: int, writer: Writer) -> None:
+    people = lives.people(world, rng, size, max(40, round(size * OUTSIDERS)))
+    insurance.choose(world, rng, people)
+    book = insurance.tell(world, rng, people)
+    n = sources.number_people(world, people, block, blocks)
+
+    def snapshot(source: str, frame: pl.DataFrame) -> None:
+        writer.delivery(source, sources.snapshot_day(world, source), block, frame)
+
+    snapshot("population", sources.population(world, rng, people, n, block))
+    here, elsewhere = sources.enrollment(world, people, book, n, block)
+    snapshot("enrollment", here)
+    snapshot("enrollment_elsewhere", elsewhere)
+    writer.deliveries("tax_payment", block, sources.tax_payments(world, rng, book, n, block))
+    writer.deliveries("birth", block, sources.births(world, people, n))
+    writer.deliveries("death", block, sources.deaths(world, book, n))
+    writer.deliveries("veteran", block, sources.veterans(world, book, n))
+    writer.deliveries("grid_feedback", block, sources.grid_feedback(world, people, n))
+    snapshot("student", sources.students(world, book, n))
+    snapshot("employment", sources.employment(world, book, n))
+    snapshot("aid_recipient", sources.aid_recipients(book, n))
+    snapshot("custody", sources.custody(book, n))
+    snapshot("vaccination", sources.vaccination(world, people, n))
+    snapshot("annual_claim", sources.annual_claims(world, rng, book, n))
+    snapshot("enrollment_history", sources.enrollment_history(book, n))
+
+    f = truth.facts(world, people, book)
+    status, reason, scope = truth.person(world, people, book, f)
+    names = pl.Series(insurance.NAMES)
+    writer.truth(
+        "person",
+        pl.DataFrame(
+            {
+                "first_number": n.first,
+                "certno": n.current,
+                "status": pl.Series(status.tolist()),
+                "uninsured_reason": pl.Series(reason.tolist()).replace("", None),
+                "in_scope": scope,
+                "life": names.gather(people.kind.astype(np.int64)),
+            }
+        ),
+    )
+    first = n.first
+    number = pl.col("p").map_batches(lambda s: first.gather(s), return_dtype=pl.String).alias("first_number")
+    pairs = truth.duplicates(world, people, book, f, sources.relation_ids(block, len(f.relation["p"])))
+    writer.truth("duplicate", pairs.select(number, pl.exclude("p")))
+    entitled = truth.entitlement(world, people, book, f, status)
+    writer.truth("entitlement", entitled.select(number, pl.exclude("p")))
+    surplus = truth.duplicate_payments(world, f, sources.pay_ids(block, len(f.payment["p"])))
+    writer.truth("duplicate_payment", surplus.select(number, pl.exclude("p")))
