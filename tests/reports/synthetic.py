@@ -10,14 +10,14 @@ import canbao
 
 DIVISIONS = Path(canbao.__file__).parent / "divisions" / "chongqing_2023-06-30.csv"
 
-BASE = (
-    "excluded_death excluded_cancelled excluded_moved excluded_abroad excluded_military excluded_custody "
-    "staff_active staff_retired staff_flexible resident_tier1 resident_tier2 insured_elsewhere attached_newborn "
-    "uninsured_never uninsured_lapsed uninsured_stopped uninsured_unpaid separated_uninsured resident "
-    "registered_present registered_absent present_unregistered duplicate_persons waiting_persons "
-    "aid_should aid_insured newborn_should newborn_insured student_should student_insured dispatched "
-    "feedback_received insured_last_year target_persons"
-).split()
+BASE = """
+    excluded_death excluded_cancelled excluded_moved excluded_abroad excluded_military excluded_custody
+    staff_active staff_retired staff_flexible resident_tier1 resident_tier2 insured_elsewhere attached_newborn
+    uninsured_never uninsured_lapsed uninsured_stopped uninsured_unpaid separated_uninsured resident
+    registered_present registered_absent present_unregistered duplicate_persons waiting_persons
+    aid_should aid_insured newborn_should newborn_insured student_should student_insured dispatched
+    feedback_received insured_last_year target_persons
+""".split()  # noqa: SIM905
 SUMS = {
     "excluded": [m for m in BASE if m.startswith("excluded_")],
     "insured_staff": ["staff_active", "staff_retired", "staff_flexible"],

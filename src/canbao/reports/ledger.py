@@ -7,15 +7,17 @@ sheet, also where they do not.
 """
 
 import datetime as dt
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from canbao.reports import office
-from canbao.reports.layout import Basis, Column, Formula, Layout, Table, load_layout
+from canbao.reports.layout import Basis, Column, Formula, Table, load_layout
 
 _LETTERS = "甲乙丙丁戊"
 _NAME_WIDTHS = {2: 13.0, 3: 16.0, 4: 24.0}
@@ -82,9 +84,13 @@ def write_ledger_workbooks(
     folder = out / "ledger"
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".tmp-") as tmp:
-        for code in [data.city, *data.districts()]:
-            path = _Workbook(data, code, header, stamps, Path(tmp)).write(folder)
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix=".tmp-") as tmp,
+        # Making rows and packing them leave the interpreter's lock, so threads do.
+        ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool,
+    ):
+        books = [_Workbook(data, code, header, stamps, Path(tmp)) for code in [data.city, *data.districts()]]
+        for path in pool.map(lambda book: book.write(folder), books):
             written.append(path)
             if on_progress:
                 on_progress(path.name)
@@ -99,8 +105,8 @@ class _Block:
     """The rows of one sheet: 合计 and the rows below it, with what is to be said about their sums."""
 
     rows: pl.DataFrame  # total first
-    real: int  # rows that are divisions
-    unallocated: int
+    unallocated: int  # rows that are 未落地
+    short: dict[str, int]  # measure: total less the rows below it, where that is not 0
 
     @property
     def count(self) -> int:
@@ -145,23 +151,37 @@ class _Ledger:
         gaps: dict[str, pl.DataFrame] = {}
         for (basis,), part in whole.partition_by("basis", as_dict=True).items():
             here = sorted(part["measure"].unique())
-            table = part.pivot(on="measure", index=keys, values="value").with_columns(_place(city))
+            table = part.pivot(on="measure", index=keys, values="value")
+            # The order of columns and rows is ours, whatever the order of the table's rows.
+            table = table.select(*keys, *here).sort("level", "division_code").with_columns(_place(city))
+            name_of = table.filter(~pl.col("unallocated")).select("division_code", "division_name")
+            for step in ("district", "township"):
+                above = name_of.rename({"division_code": step, "division_name": f"{step}_name"})
+                table = table.join(above, on=step, how="left", maintain_order="left")
             wide[str(basis)] = table.sort("level", "sort_key")
             measures[str(basis)] = here
             gaps[str(basis)] = _gaps(table, here)
-        first = next(iter(wide.values()))
-        names = dict(first.filter(~pl.col("unallocated")).select("division_code", "division_name").iter_rows())
+        names = {
+            str(code): str(name or code)
+            for table in wide.values()
+            for code, name in table.filter(~pl.col("unallocated")).select("division_code", "division_name").iter_rows()
+        }
         year, as_of = heads.row(0)
         return cls(int(year), as_of, city, wide, measures, gaps, names)
 
     def districts(self) -> list[str]:
         """Codes of the districts, in order."""
-        rows = pl.concat([w.filter((pl.col("level") == 2) & ~pl.col("unallocated")) for w in self.wide.values()])
-        return sorted(rows["division_code"].unique())
+        rows = [w.filter((pl.col("level") == 2) & ~pl.col("unallocated")) for w in self.wide.values()]
+        return sorted({code for part in rows for code in part["division_code"]})
 
     def own(self, basis: str, code: str) -> pl.DataFrame:
         """The one row of a division."""
-        return self.wide[basis].filter((pl.col("division_code") == code))
+        return self.wide[basis].filter(pl.col("division_code") == code)
+
+    def counted(self, basis: str, level: int, code: str) -> int:
+        """How many divisions of a level a division has."""
+        inside = pl.lit(value=True) if code == self.city else pl.col("district") == code
+        return int(self.wide[basis].select(((pl.col("level") == level) & ~pl.col("unallocated") & inside).sum()).item())
 
     def block(self, basis: str, code: str, level: int) -> _Block:
         """合计 of a division and all rows of a lower level below it.
@@ -176,8 +196,10 @@ class _Ledger:
             & (pl.col("level") > top["level"][0])
             & ((pl.col("level") == level) | (pl.col("unallocated") & (pl.col("level") < level)))
         ).sort("sort_key")
-        lost = int(below["unallocated"].sum())
-        return _Block(pl.concat([top, below]), below.height - lost, lost)
+        measures = self.measures[basis]
+        own, sums = (f.select(pl.col(measures).fill_null(0).sum()).row(0) for f in (top, below))
+        short = {m: t - b for m, t, b in zip(measures, own, sums, strict=True) if t != b}
+        return _Block(pl.concat([top, below]), int(below["unallocated"].sum()), short)
 
 
 def _place(city: str) -> list[pl.Expr]:
@@ -255,8 +277,13 @@ class _Workbook:
         book = office.Book(
             folder / name, created=self.data.as_of, title=self.title(), fonts=self.header.fonts, tmpdir=self.tmp
         )
+        blocks = {
+            (level, basis.code): self.data.block(basis.code, self.code, level)
+            for level in self.levels
+            for basis in self.bases
+        }
         plan = [
-            (table, level, basis, self.data.block(basis.code, self.code, level))
+            (table, level, basis, blocks[level, basis.code])
             for table in self.layout.tables
             for level in self.levels
             for basis in self.bases
@@ -288,7 +315,7 @@ class _Workbook:
 
     def _contents(self, book: office.Book, listed: list[tuple[str, str, int]]) -> None:
         sheet = book.sheet(self.layout.contents_sheet)
-        sheet.columns([6, 24, 22, 46])
+        sheet.columns([5, 21, 18, 56])
         sheet.title_block(
             self.title(),
             subtitle="目录与说明",
@@ -306,12 +333,13 @@ class _Workbook:
         basis = self.bases[0]
         holds = self._holding(self.data.wide[basis.code], basis.code, self.layout.columns)
         lines = [
-            (c.number, c.name, self.layout.in_words(c, basis.code, holds), c.note or _DASH) for c in self.layout.columns
+            (c.number, c.name, self.layout.in_words(c, basis.code, holds).partition("=")[2], c.note)
+            for c in self.layout.columns
         ]
         self._listing(sheet, ("栏次", "指标名称", "计算关系", "解释"), lines)
         sheet.line("三、说明", role="meta", bold=True, height=22)
-        for line in self._notes([b.note for b in self.bases], long=True):
-            sheet.line(line, role="note")
+        for n, line in enumerate(self._notes([b.note for b in self.bases], long=True), 1):
+            sheet.line(f"{n}.{line}", role="note")
         sheet.print_setup(landscape=False, footer_left=self.title(), footer_right=self._footer())
 
     def _listing(
@@ -365,11 +393,9 @@ class _Workbook:
             sheet.ws.set_row(sheet.row, 16)
             words = [self.layout.in_words(column, b.code, holds[b.code]) for b in self.bases]
             # What holds on one basis alone is named with it.
-            relation = _DASH if all("=" not in w for w in words) else max(words, key=len).partition("=")[2]
+            relation = max(words, key=len).partition("=")[2]
             if len(set(words)) > 1:
-                own_words = [
-                    (b.name, w.partition("=")[2]) for b, w in zip(self.bases, words, strict=True) if "=" in w
-                ]
+                own_words = [(b.name, w.partition("=")[2]) for b, w in zip(self.bases, words, strict=True) if "=" in w]
                 relation = "；".join(f"{w}（{b}）" for b, w in own_words)
             sheet.ws.write_number(sheet.row, 0, column.number, book.style("index", font_size=10))
             sheet.text(sheet.row, 1, "　" * column.indent + column.name)
@@ -382,8 +408,7 @@ class _Workbook:
             for line in self._balance(own[basis.code], basis.code, self.layout.columns):
                 sheet.line(f"{basis.name}：{line}", role="meta")
         sheet.signature(self.header.signatures)
-        for line in self._notes([]):
-            sheet.line(line, role="note")
+        sheet.notes(self._notes([]))
         sheet.print_setup(
             landscape=False,
             repeat=(first, first),
@@ -440,15 +465,13 @@ class _Workbook:
                 sheet.text(sheet.row, c, words, {}, "index")
         repeat = (first, sheet.row)
         sheet.row += 1
-        sheet.ws.set_default_row(17)
         self._rows(sheet, block, figures, columns, ladder)
         sheet.ws.freeze_panes(repeat[1] + 2, ids)
         sheet.closing_line(block.count)
         for line in [*self._balance(block.rows, basis.code, columns), *self._sums(block, basis, level, columns)]:
             sheet.line(line, role="meta")
         sheet.signature(self.header.signatures)
-        for line in self._notes([basis.note]):
-            sheet.line(line, role="note")
+        sheet.notes(self._notes([basis.note]))
         sheet.text_columns([0])
         sheet.print_setup(
             repeat=repeat,
@@ -464,44 +487,28 @@ class _Workbook:
         columns: Sequence[Column],
         ladder: Sequence[int],
     ) -> None:
-        """合计 and the rows: the long part, so that it stays with plain calls and formats made beforehand."""
-        book, names, lost_word = sheet.book, self.data.names, self.layout.unallocated
-        number = sheet.ws.write_number
-        text = sheet.ws.write_string
-        places = block.rows.select(
-            "division_code", "division_name", "level", "unallocated", "district", "township"
-        ).rows()
-        for n, ((code, name, level, lost, district, township), values) in enumerate(
-            zip(places, figures.rows(), strict=True)
-        ):
-            role = "body" if n else "total"
-            if n < 2:
-                code_style = book.style(role, align="center")
-                name_style = book.style(role, shrink=True)
-                dash = book.style(role, align="right")
-                styles = [book.style(role, num_format=_RATE if c.kind == "rate" else _COUNT) for c in columns]
-            row = sheet.row
-            text(row, 0, code, code_style)
-            if n == 0:
-                for c in range(1, len(ladder) + 1):
-                    text(row, c, self.layout.total if c == 1 else "", name_style)
-            else:
-                own = lost_word if lost else name
-                words = {2: names.get(district, "") if level > 2 else own, 3: names.get(township, ""), 4: ""}
-                words[level] = own
-                for c, step in enumerate(ladder, 1):
-                    word = words[step] if step <= level else _DASH
-                    if office.starts_formula(word):
-                        sheet.text(row, c, word, {"shrink": True})
-                    else:
-                        text(row, c, word, name_style)
-            for c, value in enumerate(values):
-                if value is not None:
-                    number(row, c + len(ladder) + 1, value, styles[c])
-                else:
-                    empty = _DASH if columns[c].kind == "rate" else ""
-                    text(row, c + len(ladder) + 1, empty, dash)
-            sheet.row += 1
+        """合计 and the rows below it."""
+        own = pl.when("unallocated").then(pl.lit(self.layout.unallocated)).otherwise(pl.col("division_name"))
+        ancestors = {2: "district_name", 3: "township_name"}
+        steps = []
+        for step in ladder:
+            word = pl.when(pl.col("level") == step).then(own).when(pl.col("level") < step).then(pl.lit(_DASH))
+            above = pl.col(ancestors[step]) if step in ancestors else pl.lit("")
+            steps.append(word.otherwise(above).alias(f"name_{step}"))
+        places = block.rows.select(pl.col("division_code").alias("code"), *steps)
+        total = [pl.lit(self.layout.total if n == 0 else "").alias(f"name_{step}") for n, step in enumerate(ladder)]
+        places = pl.concat([places.head(1).with_columns(total), places.slice(1)])
+        frame = pl.concat([places, figures], how="horizontal")
+        for role, piece in (("total", frame.head(1)), ("body", frame.slice(1))):
+            cells = [office.Cells("code", role, {"align": "center"})]
+            cells += [office.Cells(f"name_{step}", role, {"shrink": True}) for step in ladder]
+            cells += [
+                office.Cells(c.key, role, {"num_format": _RATE, "align": "right"}, _DASH)
+                if c.kind == "rate"
+                else office.Cells(c.key, role, {"num_format": _COUNT})
+                for c in columns
+            ]
+            sheet.rows(piece, cells)
 
     def _write_value(self, sheet: office.Sheet, col: int, column: Column, value: float | None, role: str) -> None:
         if value is None:
@@ -539,21 +546,19 @@ class _Workbook:
     def _holding(self, rows: pl.DataFrame, basis: str, columns: Sequence[Column]) -> list[Formula]:
         """Which of the formulas every one of the rows fulfils."""
         have = set(self.data.measures[basis])
-        found = []
-        for column in columns:
-            for formula in self.layout.formulas(column, basis):
-                if not have.issuperset([*column.operands, *(m for _, m in formula.terms)]):
-                    continue
-                if self._off(rows, column, formula).is_empty():
-                    found.append(formula)
-        return found
+        asked = [
+            (formula, column)
+            for column in columns
+            for formula in self.layout.formulas(column, basis)
+            if have.issuperset([*column.operands, *(m for _, m in formula.terms)])
+        ]
+        equal = rows.select((_gap(c, f) == 0).all().alias(str(n)) for n, (f, c) in enumerate(asked))
+        return [f for n, (f, _) in enumerate(asked) if equal.item(0, n)]
 
     @staticmethod
     def _off(rows: pl.DataFrame, column: Column, formula: Formula) -> pl.DataFrame:
         """The rows that do not fulfil a formula: division_code, gap."""
-        total = pl.sum_horizontal(sign * pl.col(m).fill_null(0) for sign, m in formula.terms)
-        gap = (pl.col(column.key).fill_null(0) - total).alias("gap")
-        return rows.select("division_code", gap).filter(pl.col("gap") != 0)
+        return rows.select("division_code", _gap(column, formula).alias("gap")).filter(pl.col("gap") != 0)
 
     def _place_name(self, code: str) -> str:
         if code.endswith("-"):
@@ -576,9 +581,7 @@ class _Workbook:
                 else:
                     code, gap = off.row(0)
                     many = f"等{off.height:,}行" if off.height > 1 else ""
-                    lines.append(
-                        f"✗ 不平：{column.name}与（{right}）相差{gap:,}人（{self._place_name(code)}{many}）"
-                    )
+                    lines.append(f"✗ 不平：{column.name}与（{right}）相差{gap:,}人（{self._place_name(code)}{many}）")
         return lines
 
     def _sums(self, block: _Block, basis: Basis, level: int, columns: Sequence[Column]) -> list[str]:
@@ -587,9 +590,7 @@ class _Workbook:
         counted = [c for c in columns if c.kind == "measure" and c.additive]
         keys = [c.key for c in counted]
         word = self.layout.unallocated
-        top = block.rows.head(1).select(keys).fill_null(0).row(0)
-        below = block.rows.slice(1).select(pl.col(keys).sum()).row(0)
-        wrong = [(c, t - b) for c, t, b in zip(counted, top, below, strict=True) if t != b]
+        wrong = [(c, block.short[c.key]) for c in counted if c.key in block.short]
         if wrong:
             said = "；".join(f"{c.name}相差{gap:,}人" for c, gap in wrong[:3]) + ("等" if len(wrong) > 3 else "")
             lines.append(f"✗ 不平：合计与各行之和（含{word}）不等，{said}")
@@ -597,18 +598,12 @@ class _Workbook:
             lines.append(f"√ 合计＝各行之和（含{word}）")
         if level > self.own_level + 1:
             parent_level = self.layout.levels[level - 1].heading
-            parents = self.data.wide[basis.code].filter((pl.col("level") == level - 1) & ~pl.col("unallocated"))
-            if not self.is_city:
-                parents = parents.filter(pl.col("district") == self.code)
-            off = self.data.gaps[basis.code].filter(
-                (pl.col("level") == level)
-                & pl.col("measure").is_in(keys)
-                & pl.col("parent").is_in(parents["division_code"].to_list())
-            )
+            mine = pl.lit(value=True) if self.is_city else pl.col("parent").str.slice(0, 6) == self.code[:6]
+            off = self.data.gaps[basis.code].filter((pl.col("level") == level) & pl.col("measure").is_in(keys) & mine)
+            parents = self.data.counted(basis.code, level - 1, self.code)
             if off.is_empty():
                 lines.append(
-                    f"√ 各{parent_level}＝所属{self.layout.levels[level].heading}之和＋{word}"
-                    f"（逐一核对{parents.height:,}个）"
+                    f"√ 各{parent_level}＝所属{self.layout.levels[level].heading}之和＋{word}（逐一核对{parents:,}个）"
                 )
             else:
                 code, _, measure, gap = off.select("parent", "level", "measure", "gap").row(0)
@@ -632,10 +627,14 @@ class _Workbook:
             if self.header.version:
                 said.append(f"数据版本：{self.header.version}。")
         else:
-            said.append(f"指标解释见“{self.layout.contents_sheet}”。")
-            said = ["".join(f"{n}.{line}" for n, line in enumerate(said, 1))]
-            return [f"说明：{said[0]}"]
-        return [f"{n}. {line}" for n, line in enumerate(said, 1)]
+            said.append(f"各栏解释见“{self.layout.contents_sheet}”。")
+        return said
+
+
+def _gap(column: Column, formula: Formula) -> pl.Expr:
+    """The column less what the formula says."""
+    total = pl.sum_horizontal(sign * pl.col(m).fill_null(0) for sign, m in formula.terms)
+    return pl.col(column.key).fill_null(0) - total
 
 
 def _index_words(words: str) -> str:
