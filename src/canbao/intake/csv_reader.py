@@ -1,8 +1,8 @@
 """CSV and text files: at the speed of the machine where lines are regular, with care where they are not.
 
 A file is read in blocks that end at a record. Of each block NumPy finds the line ends, separators and quotes; lines
-whose quotes are not plain pairs around whole fields go to `records.py`, all others through Polars at once. No row is skipped:
-ragged ones come out with their number of fields, and every row knows the physical line where it begins.
+whose quotes are not plain pairs around whole fields go to `records.py`, all others through Polars at once. No row is
+skipped: ragged ones come out with their number of fields, and every row knows the physical line where it begins.
 """
 
 from collections.abc import Iterator, Sequence
@@ -200,10 +200,10 @@ class Block:
 
     def _count_fields(self) -> np.ndarray | None:
         """Fields per line, separators within quotes not counted; None where every line has as many as the header."""
-        if not self._quoted and self.width > 1 and len(self._kinds) == len(self._ends) * self.width:
-            # The sum fits, and so does every line unless a long one makes up for a short one.
-            if (self._kinds.reshape(-1, self.width)[:, -1] == _NEWLINE).all():
-                return None
+        # Where the sum fits, so does every line, unless a long one makes up for a short one.
+        fits = not self._quoted and self.width > 1 and len(self._kinds) == len(self._ends) * self.width
+        if fits and (self._kinds.reshape(-1, self.width)[:, -1] == _NEWLINE).all():
+            return None
         newline = self._kinds == _NEWLINE
         counted = self._kinds == ord(self.separator)
         if self._quoted:

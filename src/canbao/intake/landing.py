@@ -17,26 +17,24 @@ from canbao.intake.staging import SUFFIXES, StagedPart, quarantine_path, sha256_
 
 MANIFEST = "manifest.json"
 
-FILES_SCHEMA: pl.Schema = pl.Schema(
-    {
-        "file_no": pl.Int32,
-        "source": pl.String,
-        "delivery": pl.Date,
-        "file": pl.String,
-        "sha256": pl.String,
-        "encoding": pl.String,
-        "rows_read": pl.Int64,
-        "rows_accepted": pl.Int64,
-        "rows_rejected": pl.Int64,
-        "state": pl.String,
-        "message": pl.String,
-        "staged_path": pl.String,
-        "extra_columns": pl.List(pl.String),
-        "unreadable": pl.String,
-        "unknown_codes": pl.String,
-        "bytes": pl.Int64,
-    }
-)
+FILES_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "file_no": pl.Int32,
+    "source": pl.String,
+    "delivery": pl.Date,
+    "file": pl.String,
+    "sha256": pl.String,
+    "encoding": pl.String,
+    "rows_read": pl.Int64,
+    "rows_accepted": pl.Int64,
+    "rows_rejected": pl.Int64,
+    "state": pl.String,
+    "message": pl.String,
+    "staged_path": pl.String,
+    "extra_columns": pl.List(pl.String),
+    "unreadable": pl.String,
+    "unknown_codes": pl.String,
+    "bytes": pl.Int64,
+}
 COUNTIES_SCHEMA = {"source": pl.String, "county": pl.String, "rows": pl.Int64}
 
 

@@ -29,7 +29,7 @@ class FileRefused(Exception):  # noqa: N818 - it is an answer about a file, not 
         self.message = message
 
 
-# Why a row is rejected (contract section 2), in the order in which the reasons are looked for; nothing else rejects one.
+# Why a row is rejected (contract section 2), in the order of precedence; nothing else rejects one.
 TOTAL_ROW, FIELD_COUNT, DAMAGED_CERTNO, BLANK_REQUIRED, UNREADABLE_REQUIRED = range(1, 6)
 ERROR_CODES = ("", "total_row", "field_count", "damaged_certno", "blank_required", "unreadable_required")
 

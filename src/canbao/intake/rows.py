@@ -71,7 +71,7 @@ class RowJudge:
         """Splits a batch.
 
         Returns:
-            The accepted rows (fields in definition order, `line_no`), and the rejected ones (`QUARANTINE_SCHEMA`) or None.
+            The accepted rows (fields in definition order, then `line_no`); the rejected ones (`QUARANTINE_SCHEMA`).
         """
         named = batch.cells.select(pl.col(str(place)).alias(name) for name, place in self.layout.columns.items())
         columns = self._converter.convert(named)

@@ -120,7 +120,7 @@ def read_workbook(path: Path, source: SourceDef) -> tuple[list[Sheet], list[str]
 def _load(reader: fastexcel.ExcelReader, name: str) -> pl.DataFrame | None:
     """All cells of a visible sheet as text, row 1 first; None for a hidden sheet."""
     try:
-        sheet = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string", schema_sample_rows=0)
+        sheet = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
         if sheet.visible != "visible":
             return None
         cells = sheet.to_polars()
@@ -156,9 +156,7 @@ def _show_damage(
         long = cells[column].str.contains(r"^[0-9]{16,}$")
         if not long.any():
             continue
-        numeric = reader.load_sheet(
-            name, header_row=None, skip_rows=0, dtypes={place: "boolean"}, use_columns=[place], schema_sample_rows=0
-        )
+        numeric = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes={place: "boolean"}, use_columns=[place])
         damaged = long & numeric.to_polars().to_series().is_not_null()
         if damaged.any():
             rows = damaged.arg_true()

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-# What became of a cell. SENTINEL: a date that stands for "none" (1900-01-01). DAMAGED: a number a spreadsheet destroyed.
+# What became of a cell. SENTINEL: a date that stands for none (1900-01-01). DAMAGED: a number that Excel cut.
 OK, BLANK, SENTINEL, BAD, DAMAGED, UNKNOWN = range(6)
 
 Reading = tuple[Any, int]
@@ -33,6 +33,8 @@ _DASHED = re.compile(r"(\d{4}) ?([-/.]) ?(\d{1,2}) ?\2 ?(\d{1,2})" + _CLOCK)
 _WORDED = re.compile(r"(\d{4}) ?年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]" + _CLOCK)
 # 2025.1 may be what a spreadsheet left of 2025.10, so it is no month.
 _MONTH = re.compile(r"(\d{4})(?:(?P<compact>\d{2})(?:\.0)?|(?:[-/]|年)(?P<split>\d{1,2})月?|\.(?P<dotted>\d\d|[2-9]))")
+# 20256 is rather a month without its nought than the serial number of a day in 1955.
+_NO_MONTH = re.compile(r"2[01]\d{3}")
 _YEAR = re.compile(r"(\d{4})(?:\.0+)?(?:年|年度)?")
 _WHOLE = re.compile(r"([+-]?)(\d+|\d{1,3}(?:,\d{3})+)(?:\.0*)?(?:人|个?月|元)?")
 _AMOUNT = re.compile(r"([+-]?)¥?([+-]?)(\d+|\d{1,3}(?:,\d{3})+)?(\.\d*)?元?")
@@ -136,6 +138,8 @@ def read_month(cell: str) -> Reading:
             return None, SENTINEL
         if 1 <= month <= 12 and _FIRST_YEAR <= year <= _LAST_YEAR:
             return year * 100 + month, OK
+    if _NO_MONTH.fullmatch(text):
+        return None, BAD
     day, state = read_date(cell)
     return (day.year * 100 + day.month if day else None), state
 

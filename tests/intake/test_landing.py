@@ -1,0 +1,184 @@
+"""Deliveries: which ones the night takes, what a manifest decides, and what is kept between nights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from canbao.errors import UserError
+from canbao.intake import load_definitions, take_in
+from canbao.intake.definitions import code_table
+from canbao.intake.headers import normalise
+
+from .conftest import Read
+
+DEATH = "certno,death_date\n{},2025-06-03\n"
+VETERAN = "certno,discharge_date\n{},2025-06-03\n"
+TARGET = "insu_year,division_code,target_persons\n2026,500103,{}\n"
+
+Put = Callable[..., Path]
+Night = Callable[..., Read]
+
+
+def files(read: Read) -> list[tuple[str, str, str]]:
+    return [(row["source"], str(row["delivery"]), row["file"]) for row in read.result.files.iter_rows(named=True)]
+
+
+def test_snapshot_takes_the_newest_and_increment_all(deliver: Put, night: Night) -> None:
+    for day in ("2026-01-01", "2026-01-15", "2026-03-01"):
+        deliver("death", DEATH.format(day), day=day)
+        deliver("target", TARGET.format(1), day=day)
+    assert files(night()) == [
+        ("death", "2026-01-01", "a.csv"),
+        ("death", "2026-01-15", "a.csv"),
+        ("target", "2026-01-15", "a.csv"),
+    ]
+    assert night().result.files["file_no"].to_list() == [1, 2, 3]
+
+
+def test_files_are_sorted_and_odd_names_ignored(deliver: Put, night: Night, landing: Path) -> None:
+    for name in ("b.csv", "a.TXT", ".hidden", "~$a.xlsx"):
+        deliver("death", DEATH.format(name), name)
+    (landing / ".git").mkdir()
+    (landing / "elsewhere").mkdir()
+    (landing / "death" / "readme").mkdir()
+    (landing / "death" / "2026-01-02").mkdir()
+    read = night()
+    assert [file for *_, file in files(read)] == ["a.TXT", "b.csv"]
+    assert read.result.unknown_sources == ["elsewhere"]
+    assert len(read.result.notes) == 2
+    assert "population" in read.result.missing_sources
+    assert "death" not in read.result.missing_sources
+
+
+def test_a_folder_without_files_is_no_delivery(deliver: Put, night: Night, landing: Path) -> None:
+    deliver("target", TARGET.format(1), day="2026-01-01")
+    (landing / "target" / "2026-01-20").mkdir()
+    assert files(night()) == [("target", "2026-01-01", "a.csv")]
+
+
+@pytest.mark.parametrize("name", ["a.xls", "a.csv.tmp", "a.part", "readme.md", "a.zip", "a.gz"])
+def test_unknown_kinds_are_refused(deliver: Put, night: Night, name: str) -> None:
+    deliver("death", DEATH.format("A1"))
+    deliver("death", "x", name)
+    read = night()
+    assert read.codes() == ["unknown_kind"]
+    assert sorted(read.result.files["state"].to_list()) == ["accepted", "refused"]
+
+
+def test_sub_folders_are_refused(deliver: Put, night: Night, landing: Path) -> None:
+    deliver("death", DEATH.format("A1"))
+    (landing / "death" / "2026-01-31" / "sub").mkdir()
+    assert night().codes() == ["unknown_kind"]
+
+
+def test_second_landing_area(deliver: Put, night: Night, tmp_path: Path) -> None:
+    deliver("death", DEATH.format("A1"))
+    other = tmp_path / "home" / "landing"
+    folder = other / "death" / "2026-01-31"
+    folder.mkdir(parents=True)
+    (folder / "b.csv").write_text(DEATH.format("A2"))
+    assert len(files(night(other))) == 2
+    assert len(files(night(tmp_path / "not there"))) == 1
+
+
+def test_missing_landing_area(tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        take_in([tmp_path / "none"], date(2026, 1, 1), tmp_path / "staged")
+
+
+def manifest(**claims: object) -> str:
+    return json.dumps(claims)
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+A, B = DEATH.format("A"), DEATH.format("B") + ",2025-01-01\n"
+
+
+@pytest.mark.parametrize(
+    ("claims", "whole"),
+    [
+        (manifest(rows=3), True),
+        (manifest(rows=3, sha256={"a.csv": sha(A), "b.csv": sha(B).upper()}), True),
+        (manifest(), True),
+        (manifest(rows=2), False),
+        (manifest(sha256={"a.csv": sha(A)}), False),
+        (manifest(sha256={"a.csv": sha(A), "b.csv": sha(A)}), False),
+        (manifest(sha256={"a.csv": sha(A), "b.csv": sha(B), "c.csv": sha(B)}), False),
+        ("{", False),
+        ("[]", False),
+        (manifest(rows="3"), False),
+        (manifest(rows=True), False),
+    ],
+)
+def test_manifest(deliver: Put, night: Night, claims: str, whole: bool) -> None:
+    deliver("death", A, "a.csv")
+    deliver("death", B, "b.csv")
+    deliver("death", claims, "manifest.json")
+    read = night()
+    assert set(read.result.files["state"]) == {"accepted" if whole else "refused"}
+    assert read.codes() == ([] if whole else ["manifest"])
+    if not whole:
+        assert read.result.refusals[0].file is None
+        assert read.result.files["staged_path"].null_count() == 2
+        assert read.result.quarantine_paths == []
+        assert read.result.counties.is_empty()
+
+
+def test_the_same_file_is_read_once_and_gives_the_same(deliver: Put, night: Night, tmp_path: Path) -> None:
+    deliver("target", TARGET.format(5) + "2026,500104,x\n")
+    first = night()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "staged").rglob("*.*")}
+    second = night()
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "staged").rglob("*.*")} == before
+    assert len(before) == 3
+    assert first.result.files.equals(second.result.files)
+    assert first.result.counties.equals(second.result.counties)
+    assert second.result.counties.rows() == [("target", "500103", 1)]
+
+
+def test_a_refused_file_leaves_nothing_behind(deliver: Put, night: Night, tmp_path: Path) -> None:
+    deliver("death", A + '"open')
+    night()
+    assert not [path for path in (tmp_path / "staged").rglob("*") if path.is_file()]
+
+
+def test_counts_hold(deliver: Put, night: Night) -> None:
+    deliver("death", B)
+    row = night().file()
+    assert (row["rows_read"], row["rows_accepted"], row["rows_rejected"]) == (2, 1, 1)
+
+
+# ---------------------------------------------------------------------------------------------------------- definitions
+
+
+def test_all_sources_of_the_contract_are_defined() -> None:
+    definitions = load_definitions()
+    assert len(definitions) == 18
+    assert {name for name, one in definitions.items() if one.required_source} == {"population", "enrollment"}
+    assert {name for name, one in definitions.items() if one.kind == "increment"} == {
+        "birth", "death", "tax_payment", "veteran", "grid_feedback"
+    }  # fmt: skip
+
+
+def test_no_header_means_two_fields() -> None:
+    for source in load_definitions().values():
+        words = [(normalise(word), one.name) for one in source.fields for word in {one.name, *one.headers}]
+        meanings = dict(words)
+        assert all(meanings[word] == name for word, name in words), source.name
+        assert len({name for name in meanings.values()}) == len(source.fields)
+
+
+def test_code_tables_load() -> None:
+    for source in load_definitions().values():
+        for one in source.fields:
+            if one.codes:
+                assert code_table(one.codes).codes
