@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 def ledger():
     from synthetic import synthetic_ledger
 
-    return synthetic_ledger(2)
+    return synthetic_ledger(2, 5)
 
 
 @pytest.fixture(scope="session")

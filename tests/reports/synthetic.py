@@ -42,12 +42,23 @@ def _size(measure: str) -> int:
     )
 
 
-def synthetic_ledger(districts: int | None = None, seed: int = 7) -> pl.DataFrame:
-    """The long table for the first so many districts (None: all); sums hold on both bases, with 未落地 rows."""
+def synthetic_ledger(districts: int | None = None, townships: int | None = None, seed: int = 7) -> pl.DataFrame:
+    """The long table for the first districts and the first townships of each (None: all), with 未落地 rows.
+
+    Sums hold on both bases.
+    """
     div = pl.read_csv(DIVISIONS, infer_schema=False).with_columns(pl.col("level").cast(pl.Int32))
     if districts is not None:
         keep = div.filter(pl.col("level") == 2)["division_code"].str.slice(0, 6).head(districts).to_list()
         div = div.filter((pl.col("level") == 1) | pl.col("division_code").str.slice(0, 6).is_in(keep))
+    if townships is not None:
+        few = (
+            div.filter(pl.col("level") == 3)
+            .with_columns(pl.col("division_code").rank("ordinal").over("parent_code").alias("n"))
+            .filter(pl.col("n") <= townships)["division_code"]
+            .to_list()
+        )
+        div = div.filter((pl.col("level") < 3) | (pl.col("division_code").str.slice(0, 9) + "000").is_in(few))
     lost = (
         div.filter(pl.col("level") < 4)
         .with_columns(parent_code=pl.col("division_code"), level=pl.col("level") + 1)

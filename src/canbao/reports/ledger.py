@@ -248,6 +248,16 @@ def _gaps(table: pl.DataFrame, measures: list[str]) -> pl.DataFrame:
 # ---------------------------------------------------------------------------------------------- one workbook
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What the tables of one level and basis share."""
+
+    block: _Block
+    figures: pl.DataFrame  # one column per layout column, a row per row of the block
+    holds: list[Formula]
+    balance: list[tuple[Column, str]]
+
+
 class _Workbook:
     """Writes the workbook of one division."""
 
@@ -277,26 +287,40 @@ class _Workbook:
         book = office.Book(
             folder / name, created=self.data.as_of, title=self.title(), fonts=self.header.fonts, tmpdir=self.tmp
         )
-        blocks = {
-            (level, basis.code): self.data.block(basis.code, self.code, level)
-            for level in self.levels
-            for basis in self.bases
-        }
+        facts = {(level, basis.code): self._facts(level, basis) for level in self.levels for basis in self.bases}
         plan = [
-            (table, level, basis, blocks[level, basis.code])
+            (table, level, basis, facts[level, basis.code])
             for table in self.layout.tables
             for level in self.levels
             for basis in self.bases
+            if self._columns(table, basis)
         ]
         overview = self.layout.overview_sheet.format(level=self.layout.levels[self.own_level].tab)
-        listed = [(overview, self.title(self.layout.levels[self.own_level].title), 1)]
-        for table, level, basis, block in plan:
-            listed.append((self._tab(table, level, basis), self._sheet_title(table, level, basis), block.count))
-        self._contents(book, listed)
+        listed = [(overview, self.title(self.layout.levels[self.own_level].title), len(self.layout.columns))]
+        for table, level, basis, known in plan:
+            listed.append((self._tab(table, level, basis), self._sheet_title(table, level, basis), known.block.count))
+        deepest = facts.get((max(self.levels, default=0), self.bases[0].code))
+        self._contents(book, listed, deepest.holds if deepest else [])
         self._overview(book, overview)
-        for table, level, basis, block in plan:
-            self._table(book, table, level, basis, block)
+        for table, level, basis, known in plan:
+            self._table(book, table, level, basis, known)
         return book.close()
+
+    def _columns(self, table: Table, basis: Basis) -> list[Column]:
+        """The columns of a table that the basis has measures for."""
+        have = set(self.data.measures[basis.code])
+        return [c for c in self.layout.of_table(table.id) if have.issuperset(c.operands)]
+
+    def _facts(self, level: int, basis: Basis) -> "_Facts":
+        """What the three tables of a level and basis share."""
+        block = self.data.block(basis.code, self.code, level)
+        columns = self.layout.columns
+        return _Facts(
+            block,
+            self._figures(block.rows, columns),
+            self._holding(block.rows, basis.code, columns),
+            self._balance(block.rows, basis.code, columns),
+        )
 
     def _tab(self, table: Table, level: int, basis: Basis) -> str:
         return f"{table.tab}_{self.layout.levels[level].tab}_{basis.tab}"
@@ -313,7 +337,7 @@ class _Workbook:
 
     # ------------------------------------------------------------------ contents and definitions
 
-    def _contents(self, book: office.Book, listed: list[tuple[str, str, int]]) -> None:
+    def _contents(self, book: office.Book, listed: list[tuple[str, str, int]], holds: list[Formula]) -> None:
         sheet = book.sheet(self.layout.contents_sheet)
         sheet.columns([5, 21, 18, 56])
         sheet.title_block(
@@ -331,7 +355,6 @@ class _Workbook:
         )
         sheet.line("二、指标解释", role="meta", bold=True, height=22)
         basis = self.bases[0]
-        holds = self._holding(self.data.wide[basis.code], basis.code, self.layout.columns)
         lines = [
             (c.number, c.name, self.layout.in_words(c, basis.code, holds).partition("=")[2], c.note)
             for c in self.layout.columns
@@ -405,7 +428,7 @@ class _Workbook:
             sheet.row += 1
         sheet.closing_line(len(self.layout.columns))
         for basis in self.bases:
-            for line in self._balance(own[basis.code], basis.code, self.layout.columns):
+            for _, line in self._balance(own[basis.code], basis.code, self.layout.columns):
                 sheet.line(f"{basis.name}：{line}", role="meta")
         sheet.signature(self.header.signatures)
         sheet.notes(self._notes([]))
@@ -419,17 +442,13 @@ class _Workbook:
 
     # ------------------------------------------------------------------ one table of one level on one basis
 
-    def _table(self, book: office.Book, table: Table, level: int, basis: Basis, block: _Block) -> None:
-        layout, tab = self.layout, self._tab(table, level, basis)
-        have = set(self.data.measures[basis.code])
-        columns = [c for c in layout.of_table(table.id) if have.issuperset(c.operands)]
-        if not columns:
-            return
-        figures = self._figures(block.rows, columns)
+    def _table(self, book: office.Book, table: Table, level: int, basis: Basis, known: "_Facts") -> None:
+        layout, tab, block = self.layout, self._tab(table, level, basis), known.block
+        columns = self._columns(table, basis)
+        figures = known.figures.select(c.key for c in columns)
         ladder = list(range(self.own_level + 1, level + 1))
         ids = 1 + len(ladder)
-        holds = self._holding(block.rows, basis.code, columns)
-        index = [_index_words(layout.in_words(c, basis.code, holds)) for c in columns]
+        index = [_index_words(layout.in_words(c, basis.code, known.holds)) for c in columns]
         sheet = book.sheet(tab)
         sheet.columns(
             [
@@ -468,7 +487,8 @@ class _Workbook:
         self._rows(sheet, block, figures, columns, ladder)
         sheet.ws.freeze_panes(repeat[1] + 2, ids)
         sheet.closing_line(block.count)
-        for line in [*self._balance(block.rows, basis.code, columns), *self._sums(block, basis, level, columns)]:
+        balance = [line for column, line in known.balance if column in columns]
+        for line in [*balance, *self._sums(block, basis, level, columns)]:
             sheet.line(line, role="meta")
         sheet.signature(self.header.signatures)
         sheet.notes(self._notes([basis.note]))
@@ -565,7 +585,7 @@ class _Workbook:
             return self.data.names.get(code[:-1], code) + self.layout.unallocated
         return self.data.names.get(code, code)
 
-    def _balance(self, rows: pl.DataFrame, basis: str, columns: Sequence[Column]) -> list[str]:
+    def _balance(self, rows: pl.DataFrame, basis: str, columns: Sequence[Column]) -> list[tuple[Column, str]]:
         """A line for every promised formula among the columns: √ it holds, or ✗ where and by how much it does not."""
         lines = []
         have = set(self.data.measures[basis])
@@ -577,11 +597,13 @@ class _Workbook:
                 right = "＋".join(parts)
                 off = self._off(rows, column, formula)
                 if off.is_empty():
-                    lines.append(f"√ {column.name}＝{right}")
+                    lines.append((column, f"√ {column.name}＝{right}"))
                 else:
                     code, gap = off.row(0)
                     many = f"等{off.height:,}行" if off.height > 1 else ""
-                    lines.append(f"✗ 不平：{column.name}与（{right}）相差{gap:,}人（{self._place_name(code)}{many}）")
+                    lines.append(
+                        (column, f"✗ 不平：{column.name}与（{right}）相差{gap:,}人（{self._place_name(code)}{many}）")
+                    )
         return lines
 
     def _sums(self, block: _Block, basis: Basis, level: int, columns: Sequence[Column]) -> list[str]:

@@ -114,7 +114,7 @@ class Cells:
 def _cell(value: Any, plain: int, quoted: int, empty: str) -> str:
     """A cell's XML from the number of its style on: nothing, a number, or a text that may look like a formula."""
     if isinstance(value, int | float | Decimal):
-        return f'{plain}"><v>{value:.16G}</v>'
+        return f'{plain}"><v>{float(value):.16G}</v>'
     text = clean_text(empty if value is None else value)
     style = quoted if value is not None and starts_formula(text) else plain
     safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
