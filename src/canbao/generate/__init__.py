@@ -1,16 +1,16 @@
 """Made-up people in real places: a landing area as departments would deliver it, and the truth about everybody in it."""
 
-from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 
 from canbao.errors import UserError
 from canbao.generate import insurance, lives, sources, truth
 from canbao.generate.world import World
+from canbao.generate.writers import Writer
 
 __all__ = ["BLOCK", "DEFAULT_AS_OF", "DEFAULT_DIRT", "generate"]
 
@@ -54,8 +54,13 @@ def generate(
         raise UserError(f"{out} 不是空目录，请换一个或先清空")
     world = World(seed, persons, as_of, counties)
     blocks = -(-persons // BLOCK)
-    writer = Writer(out, world)
-    writer.whole(world)
+    writer = Writer(out, world, dirt)
+    for source, frame in (
+        ("division", sources.divisions(world)),
+        ("enterprise", sources.enterprises(world)),
+        ("target", sources.targets(world)),
+    ):
+        writer.delivery(source, sources.snapshot_day(world, source), 0, frame)
     done = 0
     for block in range(blocks):
         size = persons // blocks + (block < persons % blocks)
@@ -67,56 +72,10 @@ def generate(
     writer.close()
 
 
-class Writer:
-    """Writes frames as parts of deliveries."""
-
-    def __init__(self, out: Path, world: World) -> None:
-        self.out = out
-        self.world = world
-        self.open: dict[str, pq.ParquetWriter] = {}
-
-    def whole(self, world: World) -> None:
-        """Sources that do not belong to a block."""
-        for source, frame in (
-            ("division", sources.divisions(world)),
-            ("enterprise", sources.enterprises(world)),
-            ("target", sources.targets(world)),
-        ):
-            self.delivery(source, sources.snapshot_day(world, source), 0, frame)
-
-    def delivery(self, source: str, day: int, block: int, frame: pl.DataFrame) -> None:
-        """One part of one delivery."""
-        folder = self.out / "landing" / source / f"{date(1970, 1, 1) + timedelta(days=int(day))}"
-        folder.mkdir(parents=True, exist_ok=True)
-        if source == "enrollment_history":
-            frame.write_parquet(folder / f"part-{block:04}.parquet", compression="zstd")
-        else:
-            frame.write_csv(folder / f"part-{block:04}.csv", float_precision=2)
-
-    def deliveries(self, source: str, block: int, parts: Iterable[tuple[int, pl.DataFrame]]) -> None:
-        """Several deliveries of one source."""
-        for day, frame in parts:
-            self.delivery(source, day, block, frame)
-
-    def truth(self, table: str, frame: pl.DataFrame) -> None:
-        """Rows of a truth table."""
-        arrow = frame.to_arrow()
-        if table not in self.open:
-            folder = self.out / "truth"
-            folder.mkdir(parents=True, exist_ok=True)
-            self.open[table] = pq.ParquetWriter(folder / f"{table}.parquet", arrow.schema, compression="zstd")
-        self.open[table].write_table(arrow)
-
-    def close(self) -> None:
-        """Finish the truth tables."""
-        for table in self.open.values():
-            table.close()
-
-
 def _block(world: World, rng: np.random.Generator, size: int, block: int, blocks: int, writer: Writer) -> None:
     people = lives.people(world, rng, size, max(40, round(size * OUTSIDERS)))
     insurance.choose(world, rng, people)
-    book = insurance.tell(world, rng, people)
+    book = insurance.tell(world, rng, people, writer.rate)
     n = sources.number_people(world, people, block, blocks)
 
     def snapshot(source: str, frame: pl.DataFrame) -> None:

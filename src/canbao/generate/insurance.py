@@ -148,7 +148,8 @@ def _job(
     begn = first_day(first)
     if contract:
         t.book.contract(who, emp, begn, end)
-    t.book.contract(who, emp, begn, kind=b.PENSION)
+    # The pension fund's record begins with the first bill, some weeks after the contract.
+    t.book.contract(who, emp, begn + 24, kind=b.PENSION)
     return r, emp
 
 
@@ -1248,8 +1249,8 @@ def choose(world: World, rng: np.random.Generator, people: People) -> None:
         people.kind[rest[people.group[rest] == number]] = NAMES.index(name)
 
 
-def tell(world: World, rng: np.random.Generator, people: People) -> Book:
-    """Tell all lives of a block."""
+def tell(world: World, rng: np.random.Generator, people: People, dirt: float = 0.0) -> Book:
+    """Tell all lives of a block; with dirt some have a wrong number all their life, or a death date yet to come."""
     book = Book(world, rng, people.birth)
     told = Told(world, rng, people, book)
     order = np.argsort(people.kind, kind="stable")
@@ -1260,6 +1261,8 @@ def tell(world: World, rng: np.random.Generator, people: People) -> Book:
             kind.tell(told, who)
     _pupils(told)
     _numbers(told)
+    if dirt > 0:
+        _wrong_for_good(told, dirt)
     return book
 
 
@@ -1289,6 +1292,16 @@ def _numbers(t: Told) -> None:
     p.fifteen = np.isin(p.group, (ADULT, ELDER)) & (year_of(p.birth) < 1965) & ~p.old_number & (u > 0.995)
     p.in_birth = (p.group <= LAST_YEAR_BORN) & (np.arange(p.n) < p.registered)
     p.in_population[p.in_birth & (p.number_state == NO_NUMBER_YET)] = False
+
+
+def _wrong_for_good(t: Told, dirt: float) -> None:
+    """Faults that are in every file alike: a number whose check digit is wrong, a death reported for a day to come."""
+    p = t.people
+    grown = p.in_population & (p.group >= CHILD) & ~p.old_number & ~p.fifteen
+    p.wrong_check = grown & (t.rng.random(p.n) < dirt * 0.06)
+    told_dead = np.isin(p.kind, [NAMES.index("resident"), NAMES.index("never")]) & (t.rng.random(p.n) < dirt * 0.03)
+    who = np.flatnonzero(told_dead)
+    t.book.death.add(p=who, day=t.world.day + t.rng.integers(5, 60, len(who)))
 
 
 __all__ = ["LIVES", "NAMES", "YOUTH", "choose", "tell"]

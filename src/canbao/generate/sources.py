@@ -422,19 +422,23 @@ def annual_claims(world: World, rng: np.random.Generator, book: Book, n: Numbers
 
 
 def enrollment_history(book: Book, n: Numbers) -> pl.DataFrame:
-    """Covered months of earlier years, one row per person, year and kind of insurance."""
+    """Covered months of earlier years, one row per person and year: resident insurance where there were both."""
     h = book.history.arrays()
-    order = np.lexsort((h["insutype"], h["year"], h["p"]))
+    order = np.lexsort((-h["insutype"].astype(np.int64), h["year"], h["p"]))
     p, year, kind, months = (h[c][order].astype(np.int64) for c in ("p", "year", "insutype", "months"))
-    key = p * 10**8 + year * 10**4 + kind
-    new = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if len(key) else np.empty(0, dtype=np.int64)
+    key = (p * 10**4 + year) * 10**3 + kind
+    whole = key // 10**3
+    first_of_year = np.flatnonzero(np.r_[True, whole[1:] != whole[:-1]]) if len(key) else np.empty(0, dtype=np.int64)
+    new = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if len(key) else first_of_year
     total = np.minimum(np.add.reduceat(months, new), 12) if len(key) else months
+    kept = np.isin(new, first_of_year)
+    rows = new[kept]
     return pl.DataFrame(
         {
-            "certno": _at(n.known, p[new]),
-            "insu_year": _text(year[new]),
-            "insutype": _text(kind[new]),
-            "months": _text(total),
+            "certno": _at(n.known, p[rows]),
+            "insu_year": _text(year[rows]),
+            "insutype": _text(kind[rows]),
+            "months": _text(total[kept]),
         }
     )
 
