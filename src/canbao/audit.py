@@ -213,7 +213,7 @@ def _context(workspace: Path) -> Any:
 
     workspace.mkdir(parents=True, exist_ok=True)
     context = gx.get_context(mode="file", project_root_dir=str(workspace))
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment, typeddict-item]
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     return context
 
 

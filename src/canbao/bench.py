@@ -1,4 +1,4 @@
-"""`canbao bench`: a night against its floor, which is the same files read as text and written as Parquet, nothing else."""
+"""`canbao bench`: a night against its floor (the same files read as text, written as Parquet, nothing else)."""
 
 import argparse
 import json

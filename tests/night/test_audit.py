@@ -1,0 +1,57 @@
+"""The suites on small tables: what they find, what they could not compute, and that they tell no values."""
+
+from pathlib import Path
+
+import duckdb
+
+from canbao import audit
+
+PARTS = ["insured_staff", "insured_resident", "insured_elsewhere", "attached_newborn"]
+STATES = ["insured", "uninsured", "should_be_insured", *PARTS]
+
+
+def test_the_built_suite(tmp_path: Path) -> None:
+    con = duckdb.connect()
+    con.execute(
+        "CREATE TABLE person AS SELECT * FROM (VALUES ('a', '王某甲', 'staff', 'ok'),"
+        " ('a', '王某乙', 'SECRET', 'bad_check'), ('b', NULL, NULL, 'ok')) t(person_id, psn_name, insured_status, cert_check)"
+    )
+    cells = [("500000000000", 1, m, 5 if m in {"insured", "should_be_insured"} else 0) for m in STATES]
+    cells += [("500101000000", 2, m, 3 if m in {"insured", "should_be_insured"} else 0) for m in STATES]
+    con.execute(
+        "CREATE TABLE ledger (insu_year INT, as_of DATE, basis TEXT, level INT, division_code TEXT, measure TEXT,"
+        " value BIGINT)"
+    )
+    con.executemany(
+        "INSERT INTO ledger BY NAME SELECT 2026 AS insu_year, DATE '2026-03-31' AS as_of, 'household' AS basis,"
+        " ? AS division_code, ? AS level, ? AS measure, ? AS value",
+        cells,
+    )
+    checks = {
+        check.check_id: check for check in audit.run_suite(con, "built", audit.load_suite("built"), tmp_path / "w")
+    }
+    found = {name: (check.state, check.numerator) for name, check in checks.items()}
+    assert found["unique.person"] == ("failed", 1)
+    assert found["status.known"] == ("failed", 1)
+    assert found["status.present"] == ("failed", 1)
+    assert found["person.id_present"] == ("passed", 0)
+    assert found["identity.should_be_insured"] == ("passed", 0)
+    assert found["identity.insured"] == ("failed", 2)
+    assert found["identity.children"] == (
+        "failed",
+        4,
+    )  # two measures; the district has neither townships nor a 未落地 row below it
+    assert found["unique.uninsured"] == ("not_computed", None)
+    assert checks["unique.uninsured"].blocks
+    assert not checks["person.name_present"].blocks
+
+    docs = tmp_path / "quality" / "data_docs"
+    audit.write_data_docs(tmp_path / "w", docs)
+    audit.write_quality_page(list(checks.values()), docs.parent / "index.html", heading="x", accepted_by="y")
+    pages = [path.read_text() for path in docs.parent.rglob("*.html")]
+    assert len(pages) > 3
+    assert not any("SECRET" in page or "王某" in page for page in pages)
+    assert not any('src="http' in page for page in pages)
+    assert "未能计算" in (docs.parent / "index.html").read_text()
+    records = [path.read_text() for path in (tmp_path / "w").rglob("*.json")]
+    assert not any("SECRET" in record or "王某" in record for record in records)

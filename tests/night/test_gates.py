@@ -1,0 +1,151 @@
+"""What may stop a night, and nothing else (contract.md section 2)."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from canbao import gates
+from canbao.errors import UserError
+from canbao.gates import Baseline, Check
+
+
+@dataclass
+class Definition:
+    title: str = "公安人口"
+    kind: str = "snapshot"
+    required_source: bool = True
+    max_rejected_share: float = 0.05
+
+
+@dataclass
+class Refusal:
+    source: str = "population"
+    delivery: date = date(2026, 3, 30)
+    file: str | None = "a.csv"
+    message: str = "第 3 行起无法解码,请重新导出。"
+
+
+class Intake:
+    def __init__(self, read: int = 100, rejected: int = 0, counties: dict[str, int] | None = None, **more: Any) -> None:
+        self.files = pl.DataFrame(
+            {
+                "source": ["population"],
+                "delivery": [date(2026, 3, 30)],
+                "file": ["a.csv"],
+                "sha256": ["ab"],
+                "rows_read": [read],
+                "rows_accepted": [read - rejected],
+                "rows_rejected": [rejected],
+                "state": ["accepted"],
+            }
+        )
+        rows = [("population", county, count) for county, count in (counties or {}).items()]
+        self.counties = pl.DataFrame(
+            rows, schema={"source": pl.String, "county": pl.String, "rows": pl.Int64}, orient="row"
+        )
+        self.refusals = more.get("refusals", [])
+        self.missing_sources = more.get("missing", [])
+
+
+def failing(intake: Intake, baseline: Baseline | None = None, **definition: Any) -> list[str]:
+    checks = gates.intake_checks(
+        intake, {"population": Definition(**definition)}, {"population": baseline} if baseline else {}
+    )
+    return [check.check_id for check in checks if check.blocks]
+
+
+def last(accepted: int, counties: dict[str, int] | None = None, digests: tuple[str, ...] = ("zz",)) -> Baseline:
+    return Baseline("2026-03-29/x", "2026-03-29", accepted, counties or {}, digests)
+
+
+@pytest.mark.parametrize(
+    ("read", "rejected", "stops"),
+    [(200, 10, False), (199, 10, True), (100, 9, False), (1000, 50, False), (1000, 51, True), (10, 10, True)],
+)
+def test_rejected_share(read: int, rejected: int, stops: bool) -> None:
+    assert failing(Intake(read, rejected)) == (["rejected_share.population"] if stops else [])
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "stops"),
+    [
+        (100, 80, False),
+        (100, 79, True),
+        (1000, 800, False),
+        (1000, 799, True),
+        (20, 0, False),
+        (21, 0, True),
+        (50, 29, True),
+        (100, 200, False),
+    ],
+)
+def test_row_fall_as_a_whole(was: int, now: int, stops: bool) -> None:
+    assert failing(Intake(now), last(was)) == (["row_fall.population"] if stops else [])
+
+
+def test_row_fall_of_one_county() -> None:
+    baseline = last(1000, {"500101": 900, "500102": 60})
+    assert failing(Intake(1000, counties={"500101": 960, "500102": 40}), baseline) == []
+    assert failing(Intake(1000, counties={"500101": 961, "500102": 39}), baseline) == ["row_fall.population"]
+    assert failing(Intake(1000, counties={"500101": 1000}), baseline) == ["row_fall.population"]
+
+
+def test_row_fall_concerns_snapshots_and_other_deliveries_only() -> None:
+    assert failing(Intake(10), last(100), kind="increment") == []
+    same = Baseline("2026-03-30/x", "2026-03-30", 100, {}, ("ab",))
+    assert failing(Intake(10), same) == []
+
+
+def test_refusals_and_required_sources() -> None:
+    assert failing(Intake(refusals=[Refusal(), Refusal(file=None)])) == ["refused.population"]
+    assert failing(Intake(missing=["population"])) == ["required.population"]
+    assert failing(Intake(missing=["population"]), required_source=False) == []
+
+
+def test_the_message_names_every_refused_file() -> None:
+    checks = gates.intake_checks(Intake(refusals=[Refusal(), Refusal(file="b.xlsx")]), {"population": Definition()}, {})
+    text = next(check.message for check in checks if check.check_id == "refused.population")
+    assert "population/2026-03-30/a.csv" in text
+    assert "population/2026-03-30/b.xlsx" in text
+
+
+def test_baseline_is_the_last_published_delivery_not_after_the_day(tmp_path: Path) -> None:
+    folders = []
+    for day, rows in (("2026-03-01", 10), ("2026-03-02", 20), ("2026-03-09", 90)):
+        folder = tmp_path / day / "run"
+        folder.mkdir(parents=True)
+        sources = {"population": {"delivery": day, "rows_accepted": rows}}
+        if day == "2026-03-01":
+            sources["student"] = {"delivery": day, "rows_accepted": 5}
+        (folder / "manifest.json").write_text(json.dumps({"inputs": {"sources": sources}}))
+        folders.append(folder)
+    found = gates.baselines(folders, date(2026, 3, 5))
+    assert found["population"].accepted == 20
+    assert found["student"].accepted == 5  # not delivered on the 2nd: the last that was published counts
+
+
+def test_accept_lets_a_named_check_pass_and_configuration_makes_a_warning_block() -> None:
+    failed = Check("row_fall.population", "", "completeness", "block", passed=False)
+    warned = Check("person.name_present", "", "completeness", "warn", passed=False)
+    unknown = Check("unique.person", "", "consistency", "block", passed=None)
+    accepted, stricter, not_computed = gates.apply(
+        [failed, warned, unknown], {"row_fall.population": "已核实"}, ["person.name_present"]
+    )
+    assert not accepted.blocks
+    assert accepted.passed is False
+    assert accepted.accepted == "已核实"
+    assert stricter.blocks
+    assert not_computed.blocks  # not computed is not passed
+
+
+def test_accepts_must_name_checks_that_exist() -> None:
+    known = gates.known_ids({"population": Definition()}, []) | {"unique.person"}
+    gates.verify_accepts({"refused.population": "x", "unique.person": "x"}, known, {"required.population"})
+    for wrong in ("refused.nothing", "nonsense", "required.population"):
+        with pytest.raises(UserError, match=wrong):
+            gates.verify_accepts({wrong: "x"}, known, {"required.population"})
