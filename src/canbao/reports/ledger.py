@@ -372,7 +372,7 @@ class _Workbook:
         wrap = {"text_wrap": True}
         for line in lines:
             need = max(office.lines_needed(str(v), sheet.widths[c] - 1) for c, v in enumerate(line))
-            sheet.ws.set_row(sheet.row, 14.0 * need + 4)
+            sheet.row_height(sheet.row, 14.0 * need + 4)
             for c, value in enumerate(line):
                 if isinstance(value, int):
                     sheet.ws.write_number(
@@ -400,9 +400,8 @@ class _Workbook:
                 (f"填报单位（盖章）：{self.unit}", f"表　　号：{self.header.form_prefix}总表"),
                 (
                     f"口　　径：{'、'.join(b.name for b in self.bases)}",
-                    f"共{len(self.layout.columns)}行",
                     self._date(),
-                    "计量单位：人、%",
+                    f"共{len(self.layout.columns)}行　计量单位：人、%",
                 ),
             ],
             stamps=self.stamps,
@@ -413,7 +412,7 @@ class _Workbook:
         holds = {b.code: self._holding(own[b.code], b.code, self.layout.columns) for b in self.bases}
         values = {b.code: self._figures(own[b.code], self.layout.columns).row(0) for b in self.bases}
         for n, column in enumerate(self.layout.columns):
-            sheet.ws.set_row(sheet.row, 16)
+            sheet.row_height(sheet.row, 16)
             words = [self.layout.in_words(column, b.code, holds[b.code]) for b in self.bases]
             # What holds on one basis alone is named with it.
             relation = max(words, key=len).partition("=")[2]
@@ -476,7 +475,7 @@ class _Workbook:
         first = sheet.row
         names = [(layout.levels[n].heading,) for n in ladder]
         sheet.heading([("区划代码",), *names, *[c.headings.get(table.id, c.heading) for c in columns]])
-        sheet.ws.set_row(sheet.row, 11.0 * max(1 + words.count("\n") for words in index) + 4)
+        sheet.row_height(sheet.row, 11.0 * max(1 + words.count("\n") for words in index) + 4)
         for c, words in enumerate([*_LETTERS[:ids], *index]):
             if words.isdigit():
                 sheet.ws.write_number(sheet.row, c, int(words), book.style("index"))
@@ -557,8 +556,8 @@ class _Workbook:
             top = max(abs(int(v or 0)) for v in (values.max(), values.min()))  # type: ignore[arg-type]
             longest = len(f"{top:,}") + (column.kind == "difference")
         leaf = column.headings.get(table.id, column.heading)[-1]
-        # Two Chinese characters a line at the least, three where the heading is long.
-        heading = 5.0 if len(leaf) <= 4 else 7.0
+        # Up to five Chinese characters stand on one line; longer headings break.
+        heading = min(office.text_width(leaf) + 0.8, 10.8 if len(leaf) <= 5 else 9.0)
         return max(longest + 1.4, heading, office.text_width(index) * 0.8 + 1.2, 6.6)
 
     # ------------------------------------------------------------------ what is said in words

@@ -24,6 +24,8 @@ ROWS_PER_PART = 1_048_000
 """Rows of a list that one workbook takes (Excel ends at 1,048,576); more come in numbered parts."""
 
 _LONGEST_TEXT = 32_767
+_PAGE = (770.0, 490.0)  # what the margins leave of A4 landscape, in points
+_POINTS_PER_DIGIT = 5.6  # a column's character with its share of the padding
 _RULED = {"stamp", "heading", "closing"}  # roles whose merged cells need their border in every cell
 _STARTS_FORMULA = tuple("=+-@\t\r\n＝＋－＠﹢﹣﹦﹫")
 _BLANKS = " \u00a0\u3000"
@@ -140,17 +142,19 @@ class Book:
         self, path: Path, *, created: dt.date, title: str, fonts: Fonts | None = None, tmpdir: Path | None = None
     ) -> None:
         self.path = path
-        self.fonts = fonts or Fonts()
         self.sheets: list[Sheet] = []
-        options = {
+        self.fonts = fonts or Fonts()
+        options: dict[str, Any] = {
             "constant_memory": True,
             "strings_to_formulas": False,
             "strings_to_numbers": False,
             "strings_to_urls": False,
             "nan_inf_to_errors": False,
+            # Column widths are counted in digits of this font: one that is missing on Kylin or UOS would stretch them.
+            "default_format_properties": {"font_name": self.fonts.body, "font_size": 10, "font_scheme": "none"},
         }
         if tmpdir is not None:
-            options["tmpdir"] = str(tmpdir)  # type: ignore[assignment]
+            options["tmpdir"] = str(tmpdir)
         self.workbook = xlsxwriter.Workbook(str(path), options)
         self.workbook.set_properties({"title": title, "created": dt.datetime.combine(created, dt.time())})
         self.workbook.set_size(1366 * 15, 768 * 15)
@@ -213,12 +217,18 @@ class Sheet:
         self.widths: list[float] = []
         self._merges: list[tuple[int, int, int, int]] = []
         self._text_columns: list[int] = []
+        self._height = 0.0
 
     def columns(self, widths: Sequence[float]) -> None:
         """Set the column widths (in characters); their number is the width of the title and of all lines."""
         self.widths = list(widths)
         for c, width in enumerate(self.widths):
             self.ws.set_column(c, c, width)
+
+    def row_height(self, row: int, height: float) -> None:
+        """Set the height of a row that is not written yet, in points."""
+        self.ws.set_row(row, height)
+        self._height += height
 
     def text(self, row: int, col: int, value: str, style: dict[str, Any] | None = None, role: str = "body") -> None:
         """Write a text as a text, whatever it begins with."""
@@ -238,7 +248,7 @@ class Sheet:
         if last > first:
             self._merges.append((self.row, first, self.row, last))
         if height is not None:
-            self.ws.set_row(self.row, height)
+            self.row_height(self.row, height)
 
     def line(self, text: str, *, role: str = "meta", height: float | None = None, **more: Any) -> None:
         """One merged line over the whole width; its height follows the text where none is given."""
@@ -257,7 +267,7 @@ class Sheet:
                 c += 1
             bounds.append(c)
         bounds.append(len(self.widths))
-        self.ws.set_row(self.row, height)
+        self.row_height(self.row, height)
         for n, text in enumerate(texts):
             side = align or ("left" if n == 0 else "right" if n == len(texts) - 1 else "center")
             self.merged(bounds[n], bounds[n + 1] - 1, text, role=role, align=side)
@@ -287,14 +297,14 @@ class Sheet:
         fmt = self.book.style("heading")
         for level in range(depth):
             row = self.row + level
-            # What reaches down from above is high enough already; only words of this row alone set its height.
+            # A heading that reaches down has the rows below it too.
             need = [
-                lines_needed(p[level], self.widths[c] - 0.5)
+                -int(-lines_needed(p[level], self.widths[c] - 0.5) // (depth - level))
                 for c, p in enumerate(paths)
-                if len(p) == level + 1 and level > 0
+                if len(p) == level + 1
             ]
             lines = max([*need, 1])
-            self.ws.set_row(row, height if height and level == depth - 1 else 14.0 * lines + 5)
+            self.row_height(row, height if height and level == depth - 1 else 14.0 * lines + 5)
             for c, words in enumerate(padded):
                 word = words[level]
                 leaf = len(paths[c]) == level + 1
@@ -347,7 +357,7 @@ class Sheet:
         """The plain way, for a release of XlsxWriter that keeps its rows elsewhere, and for the tests to compare."""
         formats = [self._styles(c) for c in columns]
         for row, values in enumerate(frame.select(c.name for c in columns).iter_rows(), self.row):
-            self.ws.set_row(row, height)
+            self.row_height(row, height)
             for c, value in enumerate(values):
                 if value is None:
                     self.ws.write_string(row, c, columns[c].empty, formats[c][0])
@@ -383,6 +393,7 @@ class Sheet:
         row_of = ("".join(pattern) + "</row>").replace
         self.ws._check_dimensions(self.row + frame.height - 1, len(columns) - 1)
         self.ws._write_single_row(self.row + frame.height)
+        self._height += height * frame.height
         # A text may hold the sign that stands for the row's number only if XML could hold it, and it cannot.
         self.ws.fh.writelines(
             row_of("\0", str(number)) % values for number, values in enumerate(zip(*filled, strict=True), self.row + 1)
@@ -394,7 +405,11 @@ class Sheet:
 
     def signature(self, roles: Sequence[str] = ("单位负责人", "审核人", "制表人")) -> None:
         """The line that is signed by hand."""
-        self.spread([*(f"{r}：" for r in roles), "填报日期：　　　　年　　月　　日"], height=30, align="left")
+        texts = [*(f"{role}：" for role in roles), "填报日期：　　　　年　　月　　日"]
+        if len(self.widths) > 8:
+            self.spread(texts, height=30, align="left")
+        else:  # few wide columns: no cell edges where they are needed
+            self.line("　　　　　".join(texts), height=30)
 
     def notes(self, lines: Sequence[str]) -> None:
         """说明, one numbered line each."""
@@ -412,7 +427,7 @@ class Sheet:
         repeat: tuple[int, int] | None = None,
         footer_left: str = "",
         footer_right: str = "",
-        one_page: bool = False,
+        one_page: bool | None = None,
     ) -> None:
         """A4, one page wide, centred, headings repeated, page numbers 第 X 页 共 Y 页.
 
@@ -421,7 +436,8 @@ class Sheet:
             repeat: First and last row (from 0) that stand on every page.
             footer_left: Text at the left of the page number.
             footer_right: Text at its right.
-            one_page: All on one page.
+            one_page: All on one page; None: where that makes it little smaller (so that a few lines and the signature
+                do not stand alone on a second page). Everything must be written by then.
         """
         ws = self.ws
         ws.set_paper(9)
@@ -429,6 +445,10 @@ class Sheet:
             ws.set_landscape()
         else:
             ws.set_portrait()
+        if one_page is None:
+            page = _PAGE if landscape else _PAGE[::-1]
+            by_width = min(1.0, page[0] / (sum(self.widths) * _POINTS_PER_DIGIT))
+            one_page = page[1] / max(self._height, 1) >= 0.78 * by_width
         ws.fit_to_pages(1, 1 if one_page else 0)
         ws.set_margins(left=0.45, right=0.45, top=0.6, bottom=0.7)
         ws.center_horizontally()
