@@ -14,7 +14,8 @@ def test_the_built_suite(tmp_path: Path) -> None:
     con = duckdb.connect()
     con.execute(
         "CREATE TABLE person AS SELECT * FROM (VALUES ('a', '王某甲', 'staff', 'ok'),"
-        " ('a', '王某乙', 'SECRET', 'bad_check'), ('b', NULL, NULL, 'ok')) t(person_id, psn_name, insured_status, cert_check)"
+        " ('a', '王某乙', 'SECRET', 'bad_check'), ('b', NULL, NULL, 'ok'))"
+        " t(person_id, psn_name, insured_status, cert_check)"
     )
     cells = [("500000000000", 1, m, 5 if m in {"insured", "should_be_insured"} else 0) for m in STATES]
     cells += [("500101000000", 2, m, 3 if m in {"insured", "should_be_insured"} else 0) for m in STATES]
