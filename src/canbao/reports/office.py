@@ -259,13 +259,12 @@ class Sheet:
 
     def spread(self, texts: Sequence[str], *, role: str = "meta", height: float = 17, align: str = "") -> None:
         """Texts side by side, each over its share of the width: first left, last right, others centred."""
-        total, bounds, c = sum(self.widths), [0], 0
+        edges = [sum(self.widths[:c]) for c in range(len(self.widths) + 1)]
+        bounds = [0]
         for n in range(1, len(texts)):
-            while c < len(self.widths) - (len(texts) - n) and (
-                c < bounds[-1] + 1 or sum(self.widths[:c]) < total * n / len(texts)
-            ):
-                c += 1
-            bounds.append(c)
+            possible = range(bounds[-1] + 1, len(self.widths) - (len(texts) - n) + 1)
+            target = edges[-1] * n / len(texts)
+            bounds.append(min(possible, key=lambda c, at=target: abs(edges[c] - at)))  # type: ignore[misc]
         bounds.append(len(self.widths))
         self.row_height(self.row, height)
         for n, text in enumerate(texts):
