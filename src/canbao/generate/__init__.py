@@ -60,7 +60,7 @@ def generate(
         ("enterprise", sources.enterprises(world)),
         ("target", sources.targets(world)),
     ):
-        writer.delivery(source, sources.snapshot_day(world, source), 0, frame)
+        writer.delivery(source, world.snapshot_day(source), 0, frame)
     done = 0
     for block in range(blocks):
         size = persons // blocks + (block < persons % blocks)
@@ -79,7 +79,7 @@ def _block(world: World, rng: np.random.Generator, size: int, block: int, blocks
     n = sources.number_people(world, people, block, blocks)
 
     def snapshot(source: str, frame: pl.DataFrame) -> None:
-        writer.delivery(source, sources.snapshot_day(world, source), block, frame)
+        writer.delivery(source, world.snapshot_day(source), block, frame)
 
     snapshot("population", sources.population(world, rng, people, n, block))
     here, elsewhere = sources.enrollment(world, people, book, n, block)

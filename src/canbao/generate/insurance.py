@@ -21,6 +21,8 @@ from canbao.generate.lives import (
     LAST_YEAR_BORN,
     NEWBORN,
     NO_NUMBER_YET,
+    NUMBER_AT_BIRTH,
+    NUMBER_LATER,
     WINDOW_BORN,
     YOUTH,
     People,
@@ -1065,7 +1067,7 @@ def permit_insured_at_home(t: Told, who: np.ndarray) -> None:
     _elsewhere(t, who, place, t.book.between(t.world.day - 2000, t.world.day - 100, len(who)), 390, 1501)
 
 
-@life(outside=12)
+@life(outside=24)
 def outside_student(t: Told, who: np.ndarray) -> None:
     """From outside, at a college of the city; known from the school only, or from the police too. Many are members here."""
     t.people.in_population[who] = t.rng.random(len(who)) < 0.4
@@ -1078,7 +1080,7 @@ def outside_student(t: Told, who: np.ndarray) -> None:
     t.book.pay_resident(people, r, place, t.world.year)
 
 
-@life(outside=4)
+@life(outside=12)
 def outside_student_twice(t: Told, who: np.ndarray) -> None:
     """From outside, member at the school here and still at home (RET-3)."""
     t.people.in_population[who] = False
@@ -1119,8 +1121,9 @@ def _within_90_days(t: Told, who: np.ndarray) -> np.ndarray:
 def _own_relation(t: Told, who: np.ndarray) -> None:
     place = t.place(who)
     # A child without a number yet enrols with the birth certificate (NB-2).
-    waiting = who[t.people.number_state[who] == NO_NUMBER_YET]
-    t.people.birth_number_insured[waiting] = True
+    state = t.people.number_state[who]
+    with_certificate = (state == NO_NUMBER_YET) | ((state == NUMBER_LATER) & (t.rng.random(len(who)) < 0.5))
+    t.people.birth_number_insured[who[with_certificate]] = True
     day = _within_90_days(t, who)
     r = t.book.open_resident(who, place, t.world.year, begn=day)
     t.book.pay_resident(who, r, place, t.world.year, day, payer=t.people.mother[who])
@@ -1235,6 +1238,8 @@ def choose(world: World, rng: np.random.Generator, people: People) -> None:
     people.kind[too_young] = NAMES.index("resident")
     outside = np.flatnonzero(~registered)
     people.kind[outside] = _draw(rng, "outside", len(outside))
+    pupil = np.isin(people.kind, [NAMES.index("outside_student"), NAMES.index("outside_student_twice")])
+    people.kind[pupil & ((age > 25) | (age < 18))] = NAMES.index("permit_resident")
 
     of_staff = rng.random(int(people.household.max()) + 1) < 0.3
     parents = np.flatnonzero(people.has_baby)
@@ -1290,6 +1295,10 @@ def _numbers(t: Told) -> None:
     grown = p.in_population & (p.group >= CHILD)
     p.old_number = grown & (u < 0.002)
     p.fifteen = np.isin(p.group, (ADULT, ELDER)) & (year_of(p.birth) < 1965) & ~p.old_number & (u > 0.995)
+    # A number can only come later where a delivery follows the one with the birth.
+    before_last = t.world.increment_days("birth")[-2:][0]
+    late = (p.number_state == NUMBER_LATER) & (p.birth + 3 > before_last)
+    p.number_state = np.where(late, NUMBER_AT_BIRTH, p.number_state)
     p.in_birth = (p.group <= LAST_YEAR_BORN) & (np.arange(p.n) < p.registered)
     p.in_population[p.in_birth & (p.number_state == NO_NUMBER_YET)] = False
 

@@ -13,7 +13,7 @@ from canbao.generate import names, numbers
 from canbao.generate.book import Book
 from canbao.generate.insurance import AID_TYPES, NAMES
 from canbao.generate.lives import NO_NUMBER_YET, NUMBER_LATER, People
-from canbao.generate.world import NA, World, days, year_of, yyyymm
+from canbao.generate.world import NA, World, year_of, yyyymm
 
 STAGES = ["kindergarten", "primary", "junior", "senior", "vocational", "college", "undergraduate", "postgraduate"]
 SCHOOL_KINDS = ["幼儿园", "小学", "初级中学", "中学", "职业学校", "高等专科学校", "大学", "大学"]
@@ -86,33 +86,6 @@ FIELDS: dict[str, list[tuple[str, str]]] = {
 }  # fmt: skip
 """Field names and Chinese headers of every source, in the contract's order."""
 FIELDS["enrollment_elsewhere"] = FIELDS["enrollment"]
-
-# Days before the as-of date on which a snapshot was drawn.
-_AGE_OF_SNAPSHOT = {
-    "division": 60, "population": 2, "student": 12, "enrollment": 0, "enrollment_elsewhere": 3, "employment": 4,
-    "aid_recipient": 5, "custody": 6, "vaccination": 8, "enterprise": 7, "annual_claim": 15, "enrollment_history": 10,
-    "target": 20,
-}  # fmt: skip
-INCREMENTS = ("birth", "death", "tax_payment", "veteran", "grid_feedback")
-
-
-def snapshot_day(world: World, source: str) -> int:
-    """Day of the delivery of a snapshot source."""
-    return world.day - _AGE_OF_SNAPSHOT[source]
-
-
-def increment_days(world: World, source: str) -> list[int]:
-    """Days of the deliveries of an increment source, ascending; the last one lies within days of the as-of date."""
-    y = world.year
-    wished = {
-        "birth": [days(y - 1, 7, 1), days(y - 1, 11, 2), days(y, 1, 15)],
-        "death": [days(y - 1, 12, 1)],
-        "tax_payment": [days(y - 1, 7, 1), days(y - 1, 11, 15), days(y, 1, 20)],
-        "veteran": [days(y, 1, 10)],
-        "grid_feedback": [world.day - 20],
-    }[source]
-    last = world.day - (0 if source == "tax_payment" else 1)
-    return sorted({d for d in wished if d < world.day - 15} | {last})
 
 
 @dataclass
@@ -230,7 +203,7 @@ def population(world: World, rng: np.random.Generator, people: People, n: Number
 
 def births(world: World, people: People, n: Numbers) -> list[tuple[int, pl.DataFrame]]:
     """Births by delivery; a number that comes later comes with a second row (contract 3.1)."""
-    deliveries = np.array(increment_days(world, "birth"))
+    deliveries = np.array(world.increment_days("birth"))
     rows = np.flatnonzero(people.in_birth)
     nth = np.minimum(np.searchsorted(deliveries, people.birth[rows] + 3), len(deliveries) - 1)
     later = people.number_state[rows] == NUMBER_LATER
@@ -263,14 +236,14 @@ def deaths(world: World, book: Book, n: Numbers) -> list[tuple[int, pl.DataFrame
     frame = pl.DataFrame(
         {"certno": _at(n.known, d["p"]), "psn_name": _at(n.name, d["p"]), "death_date": _day(d["day"])}
     )
-    return _by_day(frame, d["day"].astype(np.int64), increment_days(world, "death"))
+    return _by_day(frame, d["day"].astype(np.int64), world.increment_days("death"))
 
 
 def veterans(world: World, book: Book, n: Numbers) -> list[tuple[int, pl.DataFrame]]:
     """Veterans by delivery."""
     v = book.veteran.arrays()
     frame = pl.DataFrame({"certno": _at(n.known, v["p"]), "discharge_date": _day(v["day"])})
-    return _by_day(frame, v["day"].astype(np.int64), increment_days(world, "veteran"))
+    return _by_day(frame, v["day"].astype(np.int64), world.increment_days("veteran"))
 
 
 def _by_day(frame: pl.DataFrame, day: np.ndarray, deliveries: list[int]) -> list[tuple[int, pl.DataFrame]]:
@@ -355,7 +328,7 @@ def tax_payments(
             "uscc": _at(world.employer_uscc, p["emp"]),
         }
     )
-    return _by_day(frame, p["day"].astype(np.int64), increment_days(world, "tax_payment"))
+    return _by_day(frame, p["day"].astype(np.int64), world.increment_days("tax_payment"))
 
 
 def employment(world: World, book: Book, n: Numbers) -> pl.DataFrame:
@@ -465,7 +438,7 @@ def grid_feedback(world: World, people: People, n: Numbers) -> list[tuple[int, p
         codes[NAMES.index(kind)], notes[NAMES.index(kind)] = code, note
     asked = (codes[people.kind] != "") & (np.arange(people.n) % 4 == 0) & people.in_population
     rows = np.flatnonzero(asked & (np.arange(people.n) < people.registered))
-    deliveries = increment_days(world, "grid_feedback")
+    deliveries = world.increment_days("grid_feedback")
     found = world.day - 1 - (rows * 13) % 45
     place = people.resd_code[rows] // 10**6
     dated = np.isin(codes[people.kind[rows]], ("P1",))

@@ -412,7 +412,7 @@ def entitlement(world: World, people: People, book: Book, f: Facts, status: np.n
     Returns:
         One row per person with a normal resident relation in the city that is paid for, or fully aided, for the insured
         year: p and the columns of `truth/entitlement.parquet`. `sure` is false where the texts leave something open:
-        several such relations, or death.
+        several such relations, another one outside the city, or death.
     """
     w, r, pay, n = world, f.relation, f.payment, people.n
     y = w.year
@@ -486,7 +486,9 @@ def entitlement(world: World, people: People, book: Book, f: Facts, status: np.n
     begins = np.where(waits, add_months(wait_start, waiting), plain)
     born_for = (birth >= w.window[0]) | (birth >= jan)
     begins = np.where(newborn & born_for, birth, np.where(newborn, jan, begins))
-    relevant = (how_many == 1) & (status[who] != "excluded_death")
+    # Whether resident years outside the city count as continuous ones, no text says.
+    other_scheme = _any(n, r["p"][r["elsewhere"] & (r["insutype"] == 390)])[who]
+    relevant = (how_many == 1) & (status[who] != "excluded_death") & ~other_scheme
     return pl.DataFrame(
         {
             "p": who.astype(np.int64),

@@ -64,6 +64,14 @@ def yyyymm(month: np.ndarray) -> np.ndarray:
     return (month // 12) * 100 + month % 12 + 1
 
 
+# Days before the as-of date on which a snapshot was drawn.
+_AGE_OF_SNAPSHOT = {
+    "division": 60, "population": 2, "student": 12, "enrollment": 0, "enrollment_elsewhere": 3, "employment": 4,
+    "aid_recipient": 5, "custody": 6, "vaccination": 8, "enterprise": 7, "annual_claim": 15, "enrollment_history": 10,
+    "target": 20,
+}  # fmt: skip
+
+
 @dataclass
 class World:
     """Everything that is the same for all blocks of one run.
@@ -96,6 +104,23 @@ class World:
     def window_end(year: int) -> int:
         """Last day of the payment window of an insured year: the last of February."""
         return days(year, 3, 1) - 1
+
+    def snapshot_day(self, source: str) -> int:
+        """Day of the delivery of a snapshot source."""
+        return self.day - _AGE_OF_SNAPSHOT[source]
+
+    def increment_days(self, source: str) -> list[int]:
+        """Days of the deliveries of an increment source, ascending; the last one lies next to the as-of date."""
+        y = self.year
+        wished = {
+            "birth": [days(y - 1, 7, 1), days(y - 1, 11, 2), days(y, 1, 15), self.day - 28],
+            "death": [days(y - 1, 12, 1)],
+            "tax_payment": [days(y - 1, 7, 1), days(y - 1, 11, 15), days(y, 1, 20)],
+            "veteran": [days(y, 1, 10)],
+            "grid_feedback": [self.day - 20],
+        }[source]
+        last = self.day - (0 if source == "tax_payment" else 1)
+        return sorted({d for d in wished if d < self.day - 15} | {last})
 
     def premium(self, year: int, tier: np.ndarray) -> np.ndarray:
         """Personal premium in fen for each tier (1 or 2) of one insured year."""
