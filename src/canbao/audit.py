@@ -125,7 +125,8 @@ def run_suite(
         connection: The open warehouse; the checks run on a cursor of it, so nothing is opened twice.
         layer: `staged` or `built`; the suites are called `<layer>.<table>`.
         rules: What to check; a table that does not exist makes its checks `could not be computed`.
-        workspace: Folder for Great Expectations' own files; several layers share one, for one set of Data Docs.
+        workspace: Folder for Great Expectations' own files; the layers share one, for one set of Data Docs, and each
+            runs once in it.
 
     Returns:
         One check per rule, in the order of the rules.
@@ -139,7 +140,7 @@ def _run(connection: "duckdb.DuckDBPyConnection", layer: str, rules: Sequence[Ru
 
     context = _context(workspace)
     engine = _execution_engine(connection)
-    source = context.data_sources.add_or_update_sql(layer, connection_string="duckdb:///:memory:")
+    source = context.data_sources.add_sql(layer, connection_string="duckdb:///:memory:")
     for name in ("get_execution_engine", "get_engine"):  # a pydantic model: plain assignment is refused
         object.__setattr__(
             source, name, (lambda: engine) if name == "get_execution_engine" else (lambda: engine.engine)
@@ -152,10 +153,9 @@ def _run(connection: "duckdb.DuckDBPyConnection", layer: str, rules: Sequence[Ru
             outcomes.update({rule.check_id: _check(rule, None, None, None) for rule in wanted})
             continue
         asset = source.add_table_asset(table, table_name=table)
-        suite = context.suites.add_or_update(gx.ExpectationSuite(name=f"{layer}.{table}"))
-        for rule in wanted:
-            suite.add_expectation(_expectation(rule))
-        definition = context.validation_definitions.add_or_update(
+        expectations = [_expectation(rule) for rule in wanted]
+        suite = context.suites.add(gx.ExpectationSuite(name=f"{layer}.{table}", expectations=expectations))
+        definition = context.validation_definitions.add(
             gx.ValidationDefinition(
                 name=f"{layer}.{table}", data=asset.add_batch_definition_whole_table("all"), suite=suite
             )
@@ -165,7 +165,7 @@ def _run(connection: "duckdb.DuckDBPyConnection", layer: str, rules: Sequence[Ru
             validation_definitions=[definition],
             result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
         )
-        result = context.checkpoints.add_or_update(checkpoint).run()
+        result = context.checkpoints.add(checkpoint).run()
         by_id = {rule.check_id: rule for rule in wanted}
         for validation in result.run_results.values():
             for item in validation.results:
