@@ -259,6 +259,9 @@ class Sheet:
 
     def spread(self, texts: Sequence[str], *, role: str = "meta", height: float = 17, align: str = "") -> None:
         """Texts side by side, each over its share of the width: first left, last right, others centred."""
+        if len(texts) > len(self.widths):  # fewer columns than texts: no edges to part them at
+            self.line("　　".join(texts), role=role)
+            return
         edges = [sum(self.widths[:c]) for c in range(len(self.widths) + 1)]
         bounds = [0]
         for n in range(1, len(texts)):
