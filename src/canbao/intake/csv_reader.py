@@ -50,11 +50,11 @@ def decide_gb18030(path: Path) -> Encoding:
 class CsvFile:
     """A delimited text file in a known encoding, as batches of text."""
 
-    def __init__(self, path: Path, source: SourceDef, encoding: Encoding, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, path: Path, source: SourceDef, encoding: Encoding, block_bytes: int | None = None) -> None:
         self.path = path
         self.source = source
         self.encoding = encoding
-        self.block_bytes = block_bytes
+        self.block_bytes = block_bytes or BLOCK_BYTES
         self.layout = Layout(1, {}, (), ())
         self._separator = ","
         self._carriage = False
@@ -235,7 +235,10 @@ class Block:
         separator = ord(self.separator)
         opening = inside[quote]
         beside = self._bytes[np.where(opening, np.maximum(places - 1, 0), places + 1)]
-        whole = (beside == separator) | (beside == _NEWLINE) | (places == 0)
+        # A doubled quote within a field looks like a field that ends and another that begins right behind it.
+        touching = np.diff(places) == 1
+        doubled = np.where(opening, np.append(False, touching), np.append(touching, False))
+        whole = (beside == separator) | (beside == _NEWLINE) | (places == 0) | doubled
         suspects = np.union1d(line_of[quote][~whole], np.flatnonzero(uneven)).tolist()
         done = 0
         for line in suspects:
