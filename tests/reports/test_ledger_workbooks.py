@@ -325,3 +325,14 @@ def test_libreoffice_opens_it(books, tmp_path):
         check=True,
     )
     assert (tmp_path / books[1].with_suffix(".pdf").name).stat().st_size > 50_000, done.stderr
+
+
+def test_formulas_follow_the_basis_and_the_data():
+    have = ["registered", "resident", "excluded", "out_of_scope", "should_be_insured", "insured", "uninsured"]
+    layout = load_layout(have)
+    due = layout.column("should_be_insured")
+    every = [f for c in layout.columns for f in c.formulas]
+    assert layout.in_words(due, "household", every) == "5=1−3=6+7"
+    assert layout.in_words(due, "residence", every) == "5=2−3−4=6+7"
+    assert layout.in_words(due, "residence", []) == "5=6+7"  # what the data do not fulfil is not claimed
+    assert layout.in_words(layout.column("insured_rate"), "household", []) == "8=6÷5×100"
