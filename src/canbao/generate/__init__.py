@@ -1,4 +1,4 @@
-"""Made-up people in real places: a landing area as departments would deliver it, and the truth about everybody in it."""
+"""Made-up people in real places: a landing area as departments deliver it, and the truth about everyone in it."""
 
 from collections.abc import Callable
 from datetime import date
@@ -64,15 +64,15 @@ def generate(
     done = 0
     for block in range(blocks):
         size = persons // blocks + (block < persons % blocks)
-        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, block])))
-        _block(world, rng, size, block, blocks, writer)
+        _block(world, writer, size, block, blocks)
         done += size
         if on_progress:
             on_progress(f"已生成 {done:,} / {persons:,} 人")
     writer.close()
 
 
-def _block(world: World, rng: np.random.Generator, size: int, block: int, blocks: int, writer: Writer) -> None:
+def _block(world: World, writer: Writer, size: int, block: int, blocks: int) -> None:
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([world.seed, block])))
     people = lives.people(world, rng, size, max(40, round(size * OUTSIDERS)))
     insurance.choose(world, rng, people)
     book = insurance.tell(world, rng, people, writer.rate)
@@ -114,8 +114,7 @@ def _block(world: World, rng: np.random.Generator, size: int, block: int, blocks
             }
         ),
     )
-    first = n.first
-    number = pl.col("p").map_batches(lambda s: first.gather(s), return_dtype=pl.String).alias("first_number")
+    number = pl.col("p").map_batches(n.first.gather, return_dtype=pl.String).alias("first_number")
     pairs = truth.duplicates(world, people, book, f, sources.relation_ids(block, len(f.relation["p"])))
     writer.truth("duplicate", pairs.select(number, pl.exclude("p")))
     entitled = truth.entitlement(world, people, book, f, status)

@@ -123,7 +123,7 @@ class Book:
     # -- resident insurance -------------------------------------------------------------------------------------------
 
     def resident_type(self, p: np.ndarray) -> np.ndarray:
-        """psn_type of residents by age (domain.md 3.2)."""
+        """psn_type of residents by age."""
         age = self.world.year - year_of(self.birth[p])
         return np.select([age <= 1, age < 6, age < 18, age < 60], [1401, 1402, 1403, 1501], 16)
 

@@ -1,11 +1,11 @@
-"""The faults of real extracts (domain.md 6), laid over clean frames at a stated rate.
+"""The faults of real extracts laid over clean frames at a stated rate.
 
 Three sorts, and each keeps the truth decidable:
 
-- *varied* rows are the only copy of a fact in an unusual spelling (lower-case x, full-width digits, another date format,
-  a code as a word): a reader must take them as what they mean;
+- *varied* rows are the only copy of a fact in an unusual spelling (lower-case x, full-width digits, another date
+  format, a code as a word): a reader must take them as what they mean;
 - *stale* rows repeat the key of a good row before it, with something wrong in them: the later one replaces them;
-- *broken* rows are extra copies that no reader can accept (blank required cell, damaged number, ragged line, total row).
+- *broken* rows are extra copies that no reader can accept (blank required cell, damaged number, ragged or total row).
 """
 
 from collections.abc import Callable
@@ -98,10 +98,10 @@ class Log:
 
     rows: list[tuple[str, str, str, str, str | None, int]] = field(default_factory=list)
 
-    def add(self, source: str, delivery: str, file: str, kind: str, error: str | None, rows: int) -> None:
-        """Count rows of one kind in one file; `error` is the code with which a row must be rejected."""
+    def add(self, place: tuple[str, str, str], kind: str, error: str | None, rows: int) -> None:
+        """Count rows of one kind in one file (source, delivery, name); `error` is the code of a row to be rejected."""
         if rows:
-            self.rows.append((source, delivery, file, kind, error, rows))
+            self.rows.append((*place, kind, error, rows))
 
     def frame(self) -> pl.DataFrame:
         """Source, delivery, file, kind, error_code (null: accepted), rows."""
@@ -161,6 +161,10 @@ def _spell_name(value: str, how: int) -> str:
     return (f"{value[0]} {value[1:]}", f"{value} ", f"{value[0]}\u3000{value[1:]}")[how % 3]
 
 
+def _word_of(words: dict[str, str]) -> Callable[[str, int], str]:
+    return lambda value, _: words.get(value, value)
+
+
 def _vary(frame: pl.DataFrame, source: str, today: date, start: int, xlsx: bool) -> tuple[pl.DataFrame, dict[str, int]]:
     """Respell one thing in each row; the rows are few, so they are taken one by one."""
     columns = set(frame.columns)
@@ -170,7 +174,7 @@ def _vary(frame: pl.DataFrame, source: str, today: date, start: int, xlsx: bool)
     ways += [("amount_spelling", c, _spell_amount) for c in AMOUNTS if c in columns]
     ways += [("name_spelling", c, _spell_name) for c in ("psn_name", "mother_name") if c in columns]
     for column, words in WORDS.get(source, {}).items():
-        ways.append(("code_as_word", column, lambda value, _, words=words: words.get(value, value)))
+        ways.append(("code_as_word", column, _word_of(words)))
     if source == "population":
         ways.append(("short_division", "live_code", lambda v, how: v[: (6, 9)[how % 2]]))
         ways.append(("short_division", "resd_code", lambda v, how: v[: (6, 9)[how % 2]]))

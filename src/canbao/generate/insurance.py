@@ -1,7 +1,7 @@
 """The lives: who is insured where and when, with all that other departments know about it.
 
 Every function tells one kind of life for all people of a block who live it, as facts: relations, payments, years of
-coverage, jobs, schools. What follows from the facts (status, duplicates, waiting) is said nowhere here but in `truth.py`.
+coverage, jobs, schools. What follows from the facts (status, duplicates, waiting) is said in `truth.py` only.
 
 `@life(child=8, adult=20)` gives the weights with which people of an age group live it.
 """
@@ -163,7 +163,7 @@ def _long_ago(t: Told, who: np.ndarray) -> np.ndarray:
 
 
 def _study(
-    t: Told, who: np.ndarray, place: np.ndarray, stage: np.ndarray | int, since: np.ndarray | int, status: int = 1
+    t: Told, who: np.ndarray, place: np.ndarray, stage: np.ndarray | int, since: np.ndarray | int, *, status: int = 1
 ) -> None:
     """A place at a school since the first of September of a year."""
     stage = np.broadcast_to(np.asarray(stage), (len(who),))
@@ -195,6 +195,7 @@ def _elsewhere(
     who: np.ndarray,
     place: np.ndarray,
     begn: np.ndarray,
+    *,
     insutype: int = 310,
     psn_type: int = 1101,
     stas: int = 1,
@@ -431,7 +432,7 @@ def staff(t: Told, who: np.ndarray) -> None:
     away = t.rng.random(len(who)) < 0.25
     place = np.where(away, t.world.other_place(t.rng, place), place)
     first = _long_ago(t, who)
-    r, emp = _job(t, who, place, first)
+    _, emp = _job(t, who, place, first)
     extra = t.rng.random(len(who)) < 0.06
     # Supplements of a base enrollment are no second enrollment (DUP-4).
     t.book.open_staff(who[extra], emp[extra], first[extra], insutype=330)
@@ -460,7 +461,7 @@ def staff_changed_job(t: Told, who: np.ndarray) -> None:
 
 
 def _two_jobs(t: Told, who: np.ndarray, gap: int) -> np.ndarray:
-    """A job that ended, and `gap` months later another one that has lasted less than a year. Returns the new relation."""
+    """A job that ended, and `gap` months later another one of less than a year. Returns the new relation."""
     w = t.world
     n = len(who)
     place = t.place(who)
@@ -522,7 +523,7 @@ def retired(t: Told, who: np.ndarray) -> None:
 
 @life(adult=0.3)
 def on_unemployment_benefit(t: Told, who: np.ndarray) -> None:
-    """Draws unemployment benefit; the fund pays the staff premium (ELG-4). For some it does not: they stay residents."""
+    """Draws unemployment benefit; the fund pays the staff premium (ELG-4). Others stay residents."""
     w = t.world
     n = len(who)
     with_staff = t.rng.random(n) < 0.6
@@ -589,7 +590,7 @@ def resident_elsewhere(t: Told, who: np.ndarray) -> None:
     place = _outside(t, len(who))
     t.people.live_code[who] = place * 10**6
     begn = np.maximum(t.book.between(t.world.day - 2000, t.world.day - 60, len(who)), t.people.birth[who])
-    _elsewhere(t, who, place, begn, 390, 1501)
+    _elsewhere(t, who, place, begn, insutype=390, psn_type=1501)
 
 
 @life(adult=0.4)
@@ -902,7 +903,7 @@ def resident_here_and_elsewhere(t: Told, who: np.ndarray) -> None:
     t.people.live_code[who[away]] = place[away] * 10**6
     t.live_at(who[~away], t.place(who[~away]))
     _continuous(t, who, t.place(who))
-    _elsewhere(t, who, place, t.book.window_day(n), 390, 1501)
+    _elsewhere(t, who, place, t.book.window_day(n), insutype=390, psn_type=1501)
 
 
 @life(adult=1.2)
@@ -967,8 +968,7 @@ def resident_and_job_elsewhere(t: Told, who: np.ndarray) -> None:
     long = t.rng.random(n) < 0.6
     month = w.month - np.where(long, t.rng.integers(14, 60, n), t.rng.integers(2, 10, n))
     place = _outside(t, n)
-    r = _elsewhere(t, who, place, first_day(month) + 4)
-    del r
+    _elsewhere(t, who, place, first_day(month) + 4)
     t.people.live_code[who] = place * 10**6
 
 
@@ -1064,12 +1064,14 @@ def permit_insured_at_home(t: Told, who: np.ndarray) -> None:
     """Residence permit, but insured at the home outside."""
     t.people.permit[who] = 1
     place = t.people.resd_code[who] // 10**6
-    _elsewhere(t, who, place, t.book.between(t.world.day - 2000, t.world.day - 100, len(who)), 390, 1501)
+    _elsewhere(
+        t, who, place, t.book.between(t.world.day - 2000, t.world.day - 100, len(who)), insutype=390, psn_type=1501
+    )
 
 
 @life(outside=24)
 def outside_student(t: Told, who: np.ndarray) -> None:
-    """From outside, at a college of the city; known from the school only, or from the police too. Many are members here."""
+    """From outside, at a college of the city; known from the school only, or from the police too; many are members."""
     t.people.in_population[who] = t.rng.random(len(who)) < 0.4
     school = t.world.college_places[t.rng.integers(0, len(t.world.college_places), len(who))]
     _study(t, who, school, b.UNDERGRADUATE, _school_year(t.world) - t.rng.integers(0, 2, len(who)))
@@ -1090,7 +1092,9 @@ def outside_student_twice(t: Told, who: np.ndarray) -> None:
     r = t.book.open_resident(who, school, t.world.year, psn_type=1404)
     t.book.pay_resident(who, r, school, t.world.year)
     home = t.people.resd_code[who] // 10**6
-    _elsewhere(t, who, home, t.book.between(t.world.day - 2000, t.world.day - 500, len(who)), 390, 1501)
+    _elsewhere(
+        t, who, home, t.book.between(t.world.day - 2000, t.world.day - 500, len(who)), insutype=390, psn_type=1501
+    )
 
 
 @life(outside=3)
@@ -1224,8 +1228,8 @@ def _draw(rng: np.random.Generator, group: str, n: int) -> np.ndarray:
 def choose(world: World, rng: np.random.Generator, people: People) -> None:
     """Draw everybody's kind of life.
 
-    Parents of children born since last year are either both residents or both staff, so that it is never in doubt whether
-    a child shares their insurance (contract 3.3); the children's lives follow from that.
+    Parents of children born since last year are either both residents or both staff, so that it is never in doubt
+    whether a child shares their insurance (contract 3.3); the children's lives follow from that.
     """
     registered = np.arange(people.n) < people.registered
     for number, group in enumerate(GROUPS):

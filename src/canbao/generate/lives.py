@@ -112,7 +112,6 @@ def people(world: World, rng: np.random.Generator, registered: int, outsiders: i
     n, count = len(household), int(household[-1]) + 1
     is_child = role == "c"
     # The youngest child's age decides its mother's, so that nobody is a mother at twelve or at sixty.
-    today = world.day
     child_age = rng.integers(0, 22 * 365, n)
     household_children = np.bincount(household[is_child], minlength=count)
     youngest = np.full(count, 10**6)
@@ -153,7 +152,7 @@ def people(world: World, rng: np.random.Generator, registered: int, outsiders: i
     ]
     resd = village[household]
     place = resd // 10**6
-    live = _live_codes(world, rng, resd, place, household, is_child)
+    live = _live_codes(world, rng, resd, household, is_child)
 
     surname_of = names.draw_surnames(rng, count)
     surname = np.where(is_child | (role == "m") | (role == "g"), surname_of[household], names.draw_surnames(rng, n))
@@ -198,12 +197,12 @@ def _live_codes(
     world: World,
     rng: np.random.Generator,
     resd: np.ndarray,
-    place: np.ndarray,
     household: np.ndarray,
     child: np.ndarray,
 ) -> np.ndarray:
     """Where people live: mostly at home; households move together, some adults move alone."""
     count = int(household[-1]) + 1
+    place = resd // 10**6
     move = np.where(rng.random(count) < 0.14, rng.choice(4, count, p=[0.45, 0.35, 0.14, 0.06]) + 1, 0)[household]
     alone = ~child & (rng.random(len(resd)) < 0.07)
     move = np.where(alone & (move == 0), rng.choice([1, 2, 3, 4], len(resd), p=[0.2, 0.5, 0.25, 0.05]), move)

@@ -3,10 +3,18 @@
 import numpy as np
 import polars as pl
 
-SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文冉牟向"
+SURNAMES = (
+    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
+    "余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文"
+    "冉牟向"
+)
 COMPOUND = ("欧阳", "上官", "司马", "诸葛", "夏侯", "令狐")
-GIVEN = "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚桂华建国志文玉红梅春生永福德海林波宇浩轩梓涵欣怡诗雨晨子墨一诺可思远博俊佳琪雪婷倩萍莉云飞龙凤光辉庆祥瑞忠义仁礼信成功富贵荣安康乐天佑嘉宁清源山川江河湖石松柏竹菊琴棋书画"
-# In GB18030 but not in GBK: files that hold one of them can be decoded by the larger code page only (domain.md 6).
+GIVEN = (
+    "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚桂华建国志文玉红梅春生永福德海林波宇浩轩梓涵欣怡诗雨晨"
+    "子墨一诺可思远博俊佳琪雪婷倩萍莉云飞龙凤光辉庆祥瑞忠义仁礼信成功富贵荣安康乐天佑嘉宁清源山川江河湖石"
+    "松柏竹菊琴棋书画"
+)
+# In GB18030 but not in GBK: files that hold one of them can be decoded by the larger code page only.
 RARE = ("䶮", "㛃", "㬎", "䴔", "𬍡", "𫍯", "𬭎", "㵟")
 # Two-part names of several nationalities, written with the interpunct U+00B7 of GB/T 18030.
 DOT_FIRST = ("阿依", "古丽", "买买提", "扎西", "卓玛", "艾力", "达娃", "吉克", "阿力木", "热依")

@@ -1,9 +1,9 @@
 """Numbers with right check digits that cannot belong to anybody.
 
 - Certificate numbers (GB 11643) use area codes 500191-500199 and 500291-500299. GB/T 2260 has given Chongqing
-  500101-500120, 500151-500156 (districts), 500221-500243 (counties) and 500381-500384 (county-level cities, until 2006);
+  500101-500120, 500151-500156 (districts), 500221-500243 (counties) and 500381-500384 (cities, until 2006);
   none of the eighteen codes used here was ever assigned in any edition, so no real number begins with one.
-- Telephones begin with 100: mobile numbers begin with 13 to 19, and no area code or service has eleven digits that way.
+- Telephones begin with 100: mobile numbers begin with 13 to 19, and no service has eleven digits that way.
 - Unified social credit codes (GB 32100) carry the region 500199, which no registration authority has.
 - Birth certificates begin with Z9; provinces use other letters.
 """
@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 AREAS = np.array([*range(500191, 500200), *range(500291, 500300)], dtype=np.int64)
-# 996 to 999 were for those born before 1900 in 15-digit numbers (domain.md 3.4): never used here.
+# 996 to 999 were for those born before 1900 in 15-digit numbers: never used here.
 _SEQUENCES = 497
 PER_DAY_AND_SEX = _SEQUENCES * len(AREAS)
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -99,7 +99,7 @@ def telephone(rng: np.random.Generator, n: int) -> pl.Series:
 
 
 def birth_certificate(serial: np.ndarray) -> pl.Series:
-    """One letter and nine digits (domain.md 3.4)."""
+    """One letter and nine digits."""
     return pl.select(pl.concat_str(pl.lit("Z9"), pl.Series(serial).cast(pl.String).str.zfill(8))).to_series()
 
 

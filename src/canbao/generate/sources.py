@@ -1,6 +1,6 @@
 """The departments' views of the lives: one frame per source of contract section 2, with its field names.
 
-Every function returns what one department has on record about the people of a block; nothing here decides who is insured.
+Every function returns what one department has on record about the people of a block; nothing decides who is insured.
 """
 
 from dataclasses import dataclass
@@ -38,11 +38,13 @@ FIELDS: dict[str, list[tuple[str, str]]] = {
     "death": [("certno", "公民身份号码"), ("psn_name", "姓名"), ("death_date", "死亡日期")],
     "student": [
         ("certno", "公民身份号码"), ("psn_name", "姓名"), ("school_code", "学校代码"), ("school_name", "学校名称"),
-        ("school_admdvs", "学校所在区县代码"), ("stage", "学段"), ("enroll_date", "入学日期"), ("student_status", "学籍状态"),
+        ("school_admdvs", "学校所在区县代码"), ("stage", "学段"), ("enroll_date", "入学日期"),
+        ("student_status", "学籍状态"),
     ],
     "enrollment": [
-        ("psn_insu_rlts_id", "参保关系号"), ("psn_no", "人员编号"), ("certno", "证件号码"), ("psn_cert_type", "证件类型"),
-        ("psn_name", "姓名"), ("insutype", "险种"), ("psn_insu_stas", "参保状态"), ("psn_type", "人员类别"),
+        ("psn_insu_rlts_id", "参保关系号"), ("psn_no", "人员编号"), ("certno", "证件号码"),
+        ("psn_cert_type", "证件类型"), ("psn_name", "姓名"),
+        ("insutype", "险种"), ("psn_insu_stas", "参保状态"), ("psn_type", "人员类别"),
         ("insu_admdvs", "参保区划"), ("emp_no", "单位编号"), ("emp_name", "单位名称"), ("uscc", "统一社会信用代码"),
         ("begn_date", "本次参保日期"), ("end_date", "暂停或终止日期"), ("tier", "缴费档次"),
         ("guardian_certno", "监护人证件号"),
@@ -57,7 +59,9 @@ FIELDS: dict[str, list[tuple[str, str]]] = {
         ("certno", "公民身份号码"), ("uscc", "统一社会信用代码"), ("emp_name", "单位名称"), ("kind", "类别"),
         ("begn_date", "开始日期"), ("end_date", "结束日期"),
     ],
-    "aid_recipient": [("certno", "公民身份号码"), ("aid_type", "救助类别"), ("begn_date", "开始日期"), ("end_date", "结束日期")],
+    "aid_recipient": [
+        ("certno", "公民身份号码"), ("aid_type", "救助类别"), ("begn_date", "开始日期"), ("end_date", "结束日期"),
+    ],
     "veteran": [("certno", "公民身份号码"), ("discharge_date", "退役日期")],
     "custody": [("certno", "公民身份号码"), ("begn_date", "开始日期"), ("end_date", "结束日期")],
     "vaccination": [

@@ -1,7 +1,7 @@
 """What follows from the lives, by the policy's and the contract's own words (contract section 3).
 
-Written from the facts in `People` and `Book` alone and without any part of the pipeline, so that the pipeline can be held
-against it. Months are bits: bit 0 is `BACK` months before the as-of month.
+Written from the facts in `People` and `Book` alone and without any part of the pipeline, so that the pipeline can be
+held against it. Months are bits: bit 0 is `BACK` months before the as-of month.
 """
 
 from dataclasses import dataclass
@@ -185,8 +185,8 @@ def person(world: World, people: People, book: Book, f: Facts) -> tuple[np.ndarr
             out["excluded_moved"], out["excluded_abroad"], out["excluded_military"], out["excluded_custody"],
         ],
         [
-            "excluded_death", "staff", "resident", "elsewhere", "attached_newborn", "out_of_scope", "excluded_cancelled",
-            "excluded_moved", "excluded_abroad", "excluded_military", "excluded_custody",
+            "excluded_death", "staff", "resident", "elsewhere", "attached_newborn", "out_of_scope",
+            "excluded_cancelled", "excluded_moved", "excluded_abroad", "excluded_military", "excluded_custody",
         ],
         "uninsured",
     )  # fmt: skip
@@ -276,7 +276,7 @@ def duplicates(world: World, people: People, book: Book, f: Facts, rlts_id: pl.S
     live_at = people.live_code // 10**6
     match_school = _match(r, a, c, school_at[p])
     match_live = _match(r, a, c, live_at[p])
-    match_job = _job_match(w, people, book, f, a, c, p)
+    match_job = _job_match(w, book, f, a, c)
 
     is_ret3 = (school_at[p] > 0) & (match_school != 0)
     months = _staff_months(w, people, f)[p]
@@ -346,10 +346,9 @@ def _match(r: dict[str, np.ndarray], a: np.ndarray, c: np.ndarray, place: np.nda
     return np.select([first & ~second, second & ~first], [1, 2], 0)
 
 
-def _job_match(
-    w: World, people: People, book: Book, f: Facts, a: np.ndarray, c: np.ndarray, p: np.ndarray
-) -> np.ndarray:
+def _job_match(w: World, book: Book, f: Facts, a: np.ndarray, c: np.ndarray) -> np.ndarray:
     """RET-1: the places of the current contract employers, else of the last employer with a payment."""
+    p = f.relation["p"][a]
     job = book.employment.arrays()
     current = (job["kind"] == b.CONTRACT) & (job["begn"] <= w.day) & ((job["end"] == NA) | (job["end"] >= w.day))
     listed = current & (job["emp"] < w.first_outside_employer)
@@ -360,7 +359,7 @@ def _job_match(
         .group_by("index")
         .agg(pl.len().alias("n"), (pl.col("a") == pl.col("adm")).any(), (pl.col("c") == pl.col("adm")).any())
     )
-    known = _any(people.n, job["p"][current])[p]
+    known = np.isin(p, job["p"][current])
     first, second = np.zeros(len(p), dtype=np.bool_), np.zeros(len(p), dtype=np.bool_)
     index = hit["index"].to_numpy()
     first[index], second[index] = hit["a"].to_numpy(), hit["c"].to_numpy()
@@ -388,8 +387,8 @@ def _benefit_without_wait(world: World, paid_day: np.ndarray) -> np.ndarray:
 def _refund(world: World, f: Facts, drop: np.ndarray, action: np.ndarray) -> np.ndarray:
     """REF-1 to REF-3 for dropped resident relations that were paid for; "" where nothing is judged.
 
-    "" also while the insured year has not begun and the relation is paid for the year before as well: then one payment's
-    benefits have begun and the other's have not.
+    "" also while the insured year has not begun and the relation is paid for the year before as well: then
+    one payment's benefits have begun and the other's have not.
     """
     r, p = f.relation, f.payment
     row = np.maximum(drop, 0)
@@ -471,7 +470,7 @@ def entitlement(world: World, people: People, book: Book, f: Facts, status: np.n
     is_veteran = (
         (discharged > NA) & (paid >= discharged) & (paid <= add_months(np.maximum(discharged, 0), np.full(len(who), 3)))
     )
-    exempt = (aid_from[who] <= paid) | newborn | is_veteran | _left_job(w, people, book, f, who, paid, any_years)
+    exempt = (aid_from[who] <= paid) | newborn | is_veteran | _left_job(w, f, who, paid, any_years)
 
     in_window = (paid >= w.window[0]) & (paid <= w.window[1])
     broken = covered_before & ~covered_last
@@ -518,13 +517,11 @@ def _reversed(pay: dict[str, np.ndarray]) -> np.ndarray:
     return flag
 
 
-def _left_job(
-    w: World, people: People, book: Book, f: Facts, who: np.ndarray, paid: np.ndarray, any_years: np.ndarray
-) -> np.ndarray:
+def _left_job(w: World, f: Facts, who: np.ndarray, paid: np.ndarray, any_years: np.ndarray) -> np.ndarray:
     """TRN-1: two years insured, left an employer, at most three months strictly between."""
     r = f.relation
     ended = (r["insutype"] == 310) & ~r["elsewhere"] & (r["emp"] >= 0) & (f.paid != 0) & np.isin(r["stas"], (2, 4))
-    last = np.full(people.n, -1, dtype=np.int64)
+    last = np.full(int(r["p"].max(initial=0)) + 1, -1, dtype=np.int64)
     np.maximum.at(last, r["p"][ended], w.month - BACK + _highest(f.paid[ended]))
     last = last[who]
     between = month_of(paid) - last - 1

@@ -1,7 +1,7 @@
 """The stage on which the lives are lived: divisions, employers, schools, calendar and prices.
 
-The prices and windows here are facts of the made-up world (what people were asked to pay, when they could); the product's
-own rule parameters are not read, so that the truth does not depend on them.
+The prices and windows here are facts of the made-up world (what people were asked to pay, when they could); the
+product's own rule parameters are not read, so that the truth does not depend on them.
 """
 
 from dataclasses import dataclass, field
@@ -20,12 +20,12 @@ NA = -(10**6)
 PREMIUM = {2024: (38000, 75500), 2025: (40000, 77500), 2026: (40000, 77500)}
 """Personal premium of tier 1 and 2 in fen, by insured year; other years take the newest."""
 AID_PERSONAL = {"特困": 0, "孤儿": 0, "低保": 4000, "低保边缘": 12000, "返贫监测": 12000, "重残": 12000}
-"""What an aided person pays for tier 1, in fen (domain.md AID-2)."""
+"""What an aided person pays for tier 1, in fen (AID-2)."""
 KNOWN_WINDOWS = {2026: (date(2025, 11, 1), date(2026, 2, 28))}
 LAPSE_FROM_YEAR = 2025
 OUTSIDE = np.array(
-    [510104, 510107, 510502, 511002, 511602, 511702, 520302, 520502, 420502, 422802, 430104, 433101, 610902, 440106, 440305,
-     330102, 310115, 320505, 350203, 110108],
+    [510104, 510107, 510502, 511002, 511602, 511702, 520302, 520502, 420502, 422802, 430104, 433101, 610902, 440106,
+     440305, 330102, 310115, 320505, 350203, 110108],
     dtype=np.int64,
 )  # fmt: skip
 """County codes outside the city from which people come and to which they go."""

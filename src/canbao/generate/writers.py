@@ -85,15 +85,15 @@ class Writer:
         text_file = look not in ("xlsx", "parquet")
         soiled = dirt.soil(frame, source, self.rate, rng, self.world.as_of, text_file=text_file, xlsx=look == "xlsx")
         for kind, rows in soiled.kinds.items():
-            self.log.add(source, delivery, name, kind, None, rows)
+            self.log.add((source, delivery, name), kind, None, rows)
         if self.rate > 0 and nth == 0 and block == 0 and source not in ("division", "enrollment_history"):
             soiled.broken.append(("total_row", ["合计", *[""] * (len(frame.columns) - 1)]))
         errors = [error for error, _ in soiled.broken]
         for error in sorted(set(errors)):
-            self.log.add(source, delivery, name, error, error, errors.count(error))
+            self.log.add((source, delivery, name), error, error, errors.count(error))
         headers = self._headers(source, look, rng)
         if self.rate > 0 and look != "utf-8":
-            self.log.add(source, delivery, name, f"file_{look}", None, frame.height)
+            self.log.add((source, delivery, name), f"file_{look}", None, frame.height)
         _write(folder / name, look, soiled, headers, order=None if self.rate <= 0 else _order(rng, look, len(headers)))
 
     def _headers(self, source: str, look: str, rng: np.random.Generator) -> list[str]:
@@ -120,7 +120,7 @@ class Writer:
                 wrong = following[1].gather_every(every).with_columns(pl.lit(1.5).alias("amount"))
                 earlier = pl.concat([wrong, frame])
                 delivery = f"{date(1970, 1, 1) + timedelta(days=int(day))}"
-                self.log.add("tax_payment", delivery, f"block {block + 1}", "corrected_later", None, wrong.height)
+                self.log.add(("tax_payment", delivery, f"block {block + 1}"), "corrected_later", None, wrong.height)
             result.append((day, earlier))
         return result
 
@@ -228,7 +228,7 @@ def _write_workbook(path: Path, headers: list[str], parts: list[pl.DataFrame], b
         for values in part.iter_rows():
             for column, value in enumerate(values):
                 if isinstance(value, date):
-                    sheet.write_datetime(line, column, datetime(value.year, value.month, value.day), day)  # noqa: DTZ001
+                    sheet.write_datetime(line, column, datetime(value.year, value.month, value.day), day)
                 elif isinstance(value, float):
                     sheet.write_number(line, column, round(value, 2))
                 elif value:
