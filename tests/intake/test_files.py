@@ -113,8 +113,12 @@ def test_quotes_newlines_and_separators_within_cells(read: Reader) -> None:
     )
     night = read("death", text)
     assert [(r["certno"], r["psn_name"], r["line_no"]) for r in night.rows()] == [
-        ("A1", "甲,乙", 2), ("A2", "丙\n丁", 3), ("A3", '说"好"', 5), ("A4", '王"二"小', 6), ("A5", None, 7)
-    ]  # fmt: skip
+        ("A1", "甲,乙", 2),
+        ("A2", "丙\n丁", 3),
+        ("A3", '说"好"', 5),
+        ("A4", '王"二"小', 6),
+        ("A5", None, 7),
+    ]
 
 
 def test_a_rejected_row_over_several_lines_keeps_its_text_and_line(read: Reader) -> None:
@@ -316,10 +320,18 @@ TITLES = ["公民身份号码", "姓名", "死亡日期"]
 
 def test_workbook(read: Reader) -> None:
     rows: list[list[object]] = [
-        [], ["死亡名单"], TITLES, ["11010519491231002X", "甲", date(2025, 6, 3)], [], ["A2", "乙", 45811],
-        [500103900101123, "丙", datetime(2025, 6, 3, 12)], [500103199001011234, "丁", "2025-06-03"],
-        ["500103199001011234", "戊", "2025-06-03"], ["合计", 5, None], ["A9", "己", "2025-06-03", "多"],
-    ]  # fmt: skip
+        [],
+        ["死亡名单"],
+        TITLES,
+        ["11010519491231002X", "甲", date(2025, 6, 3)],
+        [],
+        ["A2", "乙", 45811],
+        [500103900101123, "丙", datetime(2025, 6, 3, 12)],
+        [500103199001011234, "丁", "2025-06-03"],
+        ["500103199001011234", "戊", "2025-06-03"],
+        ["合计", 5, None],
+        ["A9", "己", "2025-06-03", "多"],
+    ]
     night = read("death", workbook(("一", rows)), "a.xlsx")
     assert night.file()["encoding"] == "xlsx"
     assert [(r["certno"], r["death_date"], r["line_no"]) for r in night.rows()] == [
@@ -336,10 +348,13 @@ def test_workbook(read: Reader) -> None:
 
 def test_sheets(read: Reader) -> None:
     book = workbook(
-        ("甲", [TITLES, ["A1", "甲", "2025-06-03"]]), ("空", []), ("说明", [["填表说明"]]),
-        ("乙", [TITLES, ["A2", "乙", "2025-06-03"], ["", "丙", "2025-06-03"]]), ("藏", [TITLES, ["A3", "丁", "2025-06-03"]]),
+        ("甲", [TITLES, ["A1", "甲", "2025-06-03"]]),
+        ("空", []),
+        ("说明", [["填表说明"]]),
+        ("乙", [TITLES, ["A2", "乙", "2025-06-03"], ["", "丙", "2025-06-03"]]),
+        ("藏", [TITLES, ["A3", "丁", "2025-06-03"]]),
         hidden="藏",
-    )  # fmt: skip
+    )
     night = read("death", book, "a.xlsx")
     assert night.result.files["file"].to_list() == ["a.xlsx", "a.xlsx#乙"]
     assert (certs(night, 1), certs(night, 2)) == (["A1"], ["A2"])

@@ -165,8 +165,12 @@ def test_all_sources_of_the_contract_are_defined() -> None:
     assert len(definitions) == 18
     assert {name for name, one in definitions.items() if one.required_source} == {"population", "enrollment"}
     assert {name for name, one in definitions.items() if one.kind == "increment"} == {
-        "birth", "death", "tax_payment", "veteran", "grid_feedback"
-    }  # fmt: skip
+        "birth",
+        "death",
+        "tax_payment",
+        "veteran",
+        "grid_feedback",
+    }
 
 
 def test_no_header_means_two_fields() -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -189,3 +190,32 @@ def test_one_file_or_two(rows: list[str], cut: int) -> None:
         return found
 
     assert values([rows]) == values([rows[:cut], rows[cut:]])
+
+
+def _workbook() -> bytes:
+    out = io.BytesIO()
+    book = openpyxl.Workbook()
+    for row in [HEAD, *([["11010519491231002X", "甲", "2025-06-03"]] * 20)]:
+        book.active.append(row)
+    book.save(out)
+    return out.getvalue()
+
+
+def _parquet() -> bytes:
+    out = io.BytesIO()
+    pl.DataFrame({"certno": ["A1"] * 50, "psn_name": ["甲"] * 50, "death_date": [date(2025, 6, 3)] * 50}).write_parquet(
+        out
+    )
+    return out.getvalue()
+
+
+WORKBOOK, PARQUET = _workbook(), _parquet()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["a.xlsx", "a.parquet"]), st.floats(0, 1), st.binary(min_size=1, max_size=6), st.booleans())
+def test_damaged_tables(name: str, place: float, bytes_: bytes, cut: bool) -> None:
+    """A damaged or cut workbook or Parquet file is refused or adds up; it never ends in a traceback."""
+    whole = WORKBOOK if name == "a.xlsx" else PARQUET
+    at = int(place * len(whole))
+    assert_adds_up(*night(whole[:at] if cut else whole[:at] + bytes_ + whole[at + len(bytes_) :], name))

@@ -17,18 +17,52 @@ DAY = date(2025, 6, 3)
 
 @pytest.mark.parametrize(
     "cell",
-    ["2025-06-03", "20250603", "2025-6-3", "2025/06/03", "2025.6.3", "2025年6月3日", "2025-06-03 00:00:00", "45811",
-     "2025-06-03T00:00:00", "2025/6/3 12:30", "２０２５－０６－０３", " 2025-06-03\t", "20250603.0", "45811.0", "20250603000000",
-     "2025-06-03T00:00:00+08:00", "2025-06-03 00:00:00.000", "\u200b2025-06-03", "2025年06月03号", "'2025-06-03"],
-)  # fmt: skip
+    [
+        "2025-06-03",
+        "20250603",
+        "2025-6-3",
+        "2025/06/03",
+        "2025.6.3",
+        "2025年6月3日",
+        "2025-06-03 00:00:00",
+        "45811",
+        "2025-06-03T00:00:00",
+        "2025/6/3 12:30",
+        "２０２５－０６－０３",
+        " 2025-06-03\t",
+        "20250603.0",
+        "45811.0",
+        "20250603000000",
+        "2025-06-03T00:00:00+08:00",
+        "2025-06-03 00:00:00.000",
+        "\u200b2025-06-03",
+        "2025年06月03号",
+        "'2025-06-03",
+    ],
+)
 def test_dates_in_all_their_spellings(cell: str) -> None:
     assert READERS["date"](cell) == (DAY, OK)
 
 
 @pytest.mark.parametrize(
-    "cell", ["202506", "2025-13-01", "2025-02-30", "2025-06/03", "25-06-03", "6/3/2025", "abc", "1月5日", "19999", "80001",
-             "1799-12-31", "2025-06-03x", "0025-06-03", "20250632"]
-)  # fmt: skip
+    "cell",
+    [
+        "202506",
+        "2025-13-01",
+        "2025-02-30",
+        "2025-06/03",
+        "25-06-03",
+        "6/3/2025",
+        "abc",
+        "1月5日",
+        "19999",
+        "80001",
+        "1799-12-31",
+        "2025-06-03x",
+        "0025-06-03",
+        "20250632",
+    ],
+)
 def test_no_date_is_guessed(cell: str) -> None:
     assert READERS["date"](cell) == (None, BAD)
 
@@ -48,9 +82,19 @@ def test_blank_words(kind: str, cell: str) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "month"),
-    [("202506", 202506), ("2025-06", 202506), ("2025/6", 202506), ("2025年6月", 202506), ("2025-06-30", 202506),
-     ("20250630", 202506), ("2025.06", 202506), ("202506.0", 202506), ("２０２５０６", 202506), ("45811", 202506)],
-)  # fmt: skip
+    [
+        ("202506", 202506),
+        ("2025-06", 202506),
+        ("2025/6", 202506),
+        ("2025年6月", 202506),
+        ("2025-06-30", 202506),
+        ("20250630", 202506),
+        ("2025.06", 202506),
+        ("202506.0", 202506),
+        ("２０２５０６", 202506),
+        ("45811", 202506),
+    ],
+)
 def test_months(cell: str, month: int) -> None:
     assert READERS["month"](cell) == (month, OK)
 
@@ -62,10 +106,26 @@ def test_no_month(cell: str) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "amount"),
-    [("400", "400"), ("400.00元", "400"), ("￥1,234.50", "1234.50"), ("¥ 400", "400"), ("(400.00)", "-400"), ("-400", "-400"),
-     ("（400）", "-400"), ("４００．５", "400.5"), ("+3", "3"), (".5", "0.5"), ("5.", "5"), ("400.0000", "400"),
-     ("1,234,567", "1234567"), ("123.45000000000002", "123.45"), ("−5", "-5"), ("￥-400", "-400"), ("0", "0")],
-)  # fmt: skip
+    [
+        ("400", "400"),
+        ("400.00元", "400"),
+        ("￥1,234.50", "1234.50"),
+        ("¥ 400", "400"),
+        ("(400.00)", "-400"),
+        ("-400", "-400"),
+        ("（400）", "-400"),
+        ("４００．５", "400.5"),
+        ("+3", "3"),
+        (".5", "0.5"),
+        ("5.", "5"),
+        ("400.0000", "400"),
+        ("1,234,567", "1234567"),
+        ("123.45000000000002", "123.45"),
+        ("−5", "-5"),
+        ("￥-400", "-400"),
+        ("0", "0"),
+    ],
+)
 def test_amounts(cell: str, amount: str) -> None:
     assert READERS["amount"](cell) == (Decimal(amount), OK)
 
@@ -79,19 +139,44 @@ def test_no_amount(cell: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "cell", "value"),
-    [("int", "12", 12), ("int", "12.0", 12), ("int", "1,200", 1200), ("int", "-3", -3), ("int", "１２", 12), ("year", "2025", 2025),
-     ("year", "2025年", 2025), ("year", "2025.0", 2025), ("bool", "是", True), ("bool", "无", False), ("bool", "Y", True),
-     ("bool", "1.0", True), ("bool", "false", False), ("division", "500103 ", "500103"), ("division", "500103001.0", "500103001"),
-     ("division", "５００１０３００１００１", "500103001001"), ("uscc", " 91350100m000100y43", "91350100M000100Y43")],
-)  # fmt: skip
+    [
+        ("int", "12", 12),
+        ("int", "12.0", 12),
+        ("int", "1,200", 1200),
+        ("int", "-3", -3),
+        ("int", "１２", 12),
+        ("year", "2025", 2025),
+        ("year", "2025年", 2025),
+        ("year", "2025.0", 2025),
+        ("bool", "是", True),
+        ("bool", "无", False),
+        ("bool", "Y", True),
+        ("bool", "1.0", True),
+        ("bool", "false", False),
+        ("division", "500103 ", "500103"),
+        ("division", "500103001.0", "500103001"),
+        ("division", "５００１０３００１００１", "500103001001"),
+        ("uscc", " 91350100m000100y43", "91350100M000100Y43"),
+    ],
+)
 def test_other_types(kind: str, cell: str, value: object) -> None:
     assert READERS[kind](cell) == (value, OK)
 
 
 @pytest.mark.parametrize(
-    ("kind", "cell"), [("int", "1.5"), ("int", "9999999999"), ("division", "50010"), ("division", "5001030010"), ("bool", "2"),
-                       ("division", "5.00103E+11"), ("division", "江北区"), ("year", "25"), ("year", "3000")]
-)  # fmt: skip
+    ("kind", "cell"),
+    [
+        ("int", "1.5"),
+        ("int", "9999999999"),
+        ("division", "50010"),
+        ("division", "5001030010"),
+        ("bool", "2"),
+        ("division", "5.00103E+11"),
+        ("division", "江北区"),
+        ("year", "25"),
+        ("year", "3000"),
+    ],
+)
 def test_other_types_unreadable(kind: str, cell: str) -> None:
     assert READERS[kind](cell) == (None, BAD)
 
@@ -100,6 +185,8 @@ def test_certificate_numbers_are_text_and_not_judged() -> None:
     read = READERS["cert"]
     assert read("１１０１０５１９４９１２３１００２ｘ") == ("11010519491231002X", OK)
     assert read(" '110105 19491231\u200b002x\t") == ("11010519491231002X", OK)
+    assert read('="11010519491231002x"') == ("11010519491231002X", OK)
+    assert read("无") == (None, BLANK)
     assert read("不详") == ("不详", OK)
     assert read("110105491231002") == ("110105491231002", OK)
     assert read("123") == ("123", OK)
@@ -116,8 +203,12 @@ def test_damaged_certificate_numbers() -> None:
 
 
 def test_a_right_number_that_ends_in_three_noughts_is_no_damage() -> None:
-    stem = next(f"5001031990{month:02d}{day:02d}0" for month in range(1, 13) for day in range(1, 29)
-                if check_digit(f"5001031990{month:02d}{day:02d}000") == "0")  # fmt: skip
+    stem = next(
+        f"5001031990{month:02d}{day:02d}0"
+        for month in range(1, 13)
+        for day in range(1, 29)
+        if check_digit(f"5001031990{month:02d}{day:02d}000") == "0"
+    )
     assert READERS["cert"](f"{stem}000"[:18])[1] == OK
 
 
@@ -138,11 +229,25 @@ def test_text_keeps_names_as_they_are() -> None:
 
 @pytest.mark.parametrize(
     ("table", "cell", "code"),
-    [("gend", "男", "1"), ("gend", "男性", "1"), ("gend", "2.0", "2"), ("psn_cert_type", "1", "01"), ("psn_cert_type", "身份证", "01"),
-     ("aid_type", "特困人员", "特困"), ("aid_type", "城乡孤儿", "孤儿"), ("insutype", "城乡居民", "390"), ("insutype", "39O", None),
-     ("psn_insu_stas", "正常", "1"), ("employment_kind", "劳动合同", "contract"), ("stage", "Primary", "primary"),
-     ("reason_code", "无法联系", "F2"), ("reason_code", "d1", "D1"), ("resd_status", "出国（境）定居", "5"), ("tier", "一档", "1")],
-)  # fmt: skip
+    [
+        ("gend", "男", "1"),
+        ("gend", "男性", "1"),
+        ("gend", "2.0", "2"),
+        ("psn_cert_type", "1", "01"),
+        ("psn_cert_type", "身份证", "01"),
+        ("aid_type", "特困人员", "特困"),
+        ("aid_type", "城乡孤儿", "孤儿"),
+        ("insutype", "城乡居民", "390"),
+        ("insutype", "39O", None),
+        ("psn_insu_stas", "正常", "1"),
+        ("employment_kind", "劳动合同", "contract"),
+        ("stage", "Primary", "primary"),
+        ("reason_code", "无法联系", "F2"),
+        ("reason_code", "d1", "D1"),
+        ("resd_status", "出国（境）定居", "5"),
+        ("tier", "一档", "1"),
+    ],
+)
 def test_codes(table: str, cell: str, code: str | None) -> None:
     assert code_table(table).find(cell) == code
 

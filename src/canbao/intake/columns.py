@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from canbao.intake.definitions import CodeTable, Field, code_table
-from canbao.intake.values import BLANK, OK, READERS, UNKNOWN, Reading, squeeze
+from canbao.intake.values import BLANK, OK, READERS, UNKNOWN, Reading, means_blank, squeeze
 
 DTYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "date": pl.Date,
@@ -101,9 +101,7 @@ def _code_reader(table: CodeTable) -> Callable[[str], Reading]:
         code = table.find(cell)
         if code is not None:
             return code, OK
-        text, state = READERS["text"](cell)
-        blank = state == BLANK or READERS["division"](cell)[1] == BLANK
-        return (None, BLANK) if blank else (text, UNKNOWN)
+        return (None, BLANK) if means_blank(cell) else (READERS["text"](cell)[0], UNKNOWN)
 
     return read
 

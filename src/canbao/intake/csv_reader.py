@@ -137,7 +137,7 @@ class CsvFile:
         at, line = 0, 1
         while at < len(text) and len(rows) < HEADER_DEPTH:
             record = read_record(text, at, separator)
-            if record is None and whole and not rows:
+            if record is None and not rows and (whole or len(data) > len(head)):
                 self._unclosed(line)
             if record is None or (record.end == len(text) and not whole):
                 break

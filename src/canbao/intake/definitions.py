@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from canbao.intake.values import squeeze
+from canbao.intake.values import bare, squeeze
 from canbao.paths import package_dir
 
 TYPES = frozenset(
@@ -93,7 +93,7 @@ class CodeTable:
 
     def find(self, text: str) -> str | None:
         """The code that `text` (code, Chinese word, alias; also `1.0`, or `1` for `01`) means; None where unknown."""
-        plain = squeeze(text).upper()
+        plain = bare(text).upper()
         if plain in self.spellings:
             return self.spellings[plain]
         plain = plain.removesuffix(".0")

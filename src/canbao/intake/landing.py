@@ -147,7 +147,7 @@ def _deliveries(source: SourceDef, folder: Path, as_of: date, notes: list[str]) 
             continue
         inside = _visible(path)
         files = [one for one in inside if one.is_file() and suffix_of(one)]
-        manifest = next((one for one in inside if one.name == MANIFEST and one.is_file()), None)
+        manifest = next((one for one in inside if one.name.lower() == MANIFEST and one.is_file()), None)
         strangers = [one for one in inside if one not in files and one != manifest]
         if not files and not strangers and manifest is None:
             notes.append(f"批次“{source.name}/{path.name}”里没有文件，不作为一次报送。")
@@ -230,7 +230,8 @@ class _Night:
             return FileRefused("manifest", f"manifest.json 无法读取或格式不对。{ask}")
         present = {report.path.name: report for report in reports}
         if sums:
-            wrong = [f"“{name}”在 manifest.json 中列出但没有收到" for name in sums if name not in present]
+            there = {*present, *(path.name for path in delivery.strangers)}
+            wrong = [f"“{name}”在 manifest.json 中列出但没有收到" for name in sums if name not in there]
             wrong += [f"“{name}”没有在 manifest.json 中列出" for name in present if name not in sums]
             wrong += [
                 f"“{n}”与 manifest.json 的校验值不符" for n, r in present.items() if sums.get(n, r.sha256) != r.sha256

@@ -102,7 +102,9 @@ def stage_file(path: Path, sha256: str, source: SourceDef, store: Path) -> list[
     folder = store / source.name
     record = folder / f"{digest}.json"
     if record.exists():
-        return [StagedPart(**part) for part in json.loads(record.read_text(encoding="utf-8"))["parts"]]
+        kept = [StagedPart(**part) for part in json.loads(record.read_text(encoding="utf-8"))["parts"]]
+        if all(staged_path(store, source.name, part.digest).exists() for part in kept):
+            return kept
     folder.mkdir(parents=True, exist_ok=True)
     before = path.stat()
     if kind == ".xlsx":
@@ -159,6 +161,8 @@ class _Writer:
             encoding: What to say of the file's encoding.
             part: Name of the sheet.
         """
+        for left in self._folder.glob(f".{self._digest}.*"):
+            left.unlink()  # of a night that was broken off
         run = uuid4().hex
         good, bad = (self._folder / f".{self._digest}.{run}.{kind}" for kind in ("good", "bad"))
         rejected = _Rejected(bad)

@@ -49,6 +49,20 @@ _BOOLS = {
 }
 
 
+def bare(cell: str) -> str:
+    """A cell of numbers or codes: NFKC, without white space, without the signs that keep a spreadsheet from counting.
+
+    Exports protect long numbers from spreadsheets by a leading apostrophe or as a formula, `="5001…"`.
+    """
+    text = squeeze(cell).lstrip("'‘’`")
+    return text[2:-1].lstrip("'") if text.startswith('="') and text.endswith('"') and len(text) > 2 else text
+
+
+def means_blank(cell: str) -> bool:
+    """Whether a cell of other than free text stands for nothing: blank, or one of -, 无, NULL, N/A …"""
+    return _blank(bare(cell))
+
+
 def squeeze(text: str) -> str:
     """NFKC without any white space or invisible sign: how headers, codes and numbers are compared."""
     return _SPACE.sub("", _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)))
@@ -77,8 +91,8 @@ def read_text(cell: str) -> Reading:
 
 def read_cert(cell: str) -> Reading:
     """A certificate number: NFKC, no white space, upper case; nothing is repaired and hardly anything unreadable."""
-    text = squeeze(cell).lstrip("'‘’`").upper()
-    if not text or text in _PLACEHOLDERS:
+    text = bare(cell).upper()
+    if _blank(text):
         return None, BLANK
     damaged = _SCIENTIFIC.fullmatch(text) or (
         len(text) == 18 and text.isascii() and text.isdigit() and text.endswith("000") and check_digit(text[:17]) != "0"
@@ -88,13 +102,13 @@ def read_cert(cell: str) -> Reading:
 
 def read_uscc(cell: str) -> Reading:
     """A unified social credit code: NFKC, no white space, upper case."""
-    text = squeeze(cell).lstrip("'‘’`").upper()
-    return (None, BLANK) if not text or text in _PLACEHOLDERS else (text, OK)
+    text = bare(cell).upper()
+    return (None, BLANK) if _blank(text) else (text, OK)
 
 
 def read_division(cell: str) -> Reading:
     """A division code of 6, 9 or 12 digits; shorter ones are not filled up."""
-    text = squeeze(cell).lstrip("'‘’`").removesuffix(".0")
+    text = bare(cell).removesuffix(".0")
     if _blank(text):
         return None, BLANK
     return (text, OK) if text.isascii() and _DIVISION.fullmatch(text) else (None, BAD)
@@ -103,6 +117,7 @@ def read_division(cell: str) -> Reading:
 def read_date(cell: str) -> Reading:
     """A date in the spellings of domain section 6; 1900-01-01 and 9999-12-31 mean none."""
     text = _SPACE.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFKC", cell))).strip().lstrip("'")
+    text = bare(text) if text.startswith("=") else text
     if _blank(text):
         return None, BLANK
     if _SERIAL.fullmatch(text):
@@ -129,7 +144,7 @@ def _day(year: int, month: int, day: int) -> Reading:
 
 def read_month(cell: str) -> Reading:
     """A month as the number YYYYMM; of a full date its month."""
-    text = squeeze(cell).lstrip("'")
+    text = bare(cell)
     if _blank(text):
         return None, BLANK
     if match := _MONTH.fullmatch(text):
@@ -146,7 +161,7 @@ def read_month(cell: str) -> Reading:
 
 def read_year(cell: str) -> Reading:
     """A year."""
-    text = squeeze(cell).lstrip("'")
+    text = bare(cell)
     if _blank(text):
         return None, BLANK
     match = _YEAR.fullmatch(text)
@@ -155,7 +170,7 @@ def read_year(cell: str) -> Reading:
 
 def read_int(cell: str) -> Reading:
     """A whole number that fits 32 bits."""
-    text = squeeze(cell).lstrip("'").replace("−", "-")
+    text = bare(cell).replace("−", "-")
     if _blank(text):
         return None, BLANK
     match = _WHOLE.fullmatch(text)
@@ -167,7 +182,7 @@ def read_int(cell: str) -> Reading:
 
 def read_amount(cell: str) -> Reading:
     """An amount in yuan: at most two decimals that matter, thousands only where grouped by three, (…) is negative."""
-    text = squeeze(cell).lstrip("'").replace("−", "-")
+    text = bare(cell).replace("−", "-")
     if _blank(text):
         return None, BLANK
     negative = text.startswith("(") and text.endswith(")")
@@ -184,7 +199,7 @@ def read_amount(cell: str) -> Reading:
 
 def read_bool(cell: str) -> Reading:
     """Yes or no."""
-    text = squeeze(cell).lstrip("'").removesuffix(".0").upper()
+    text = bare(cell).removesuffix(".0").upper()
     if text in _BOOLS:
         return _BOOLS[text], OK
     return (None, BLANK) if _blank(text) else (None, BAD)
