@@ -178,7 +178,7 @@ def test_no_header_means_two_fields() -> None:
         words = [(normalise(word), one.name) for one in source.fields for word in {one.name, *one.headers}]
         meanings = dict(words)
         assert all(meanings[word] == name for word, name in words), source.name
-        assert len({name for name in meanings.values()}) == len(source.fields)
+        assert len(set(meanings.values())) == len(source.fields)
 
 
 def test_code_tables_load() -> None:

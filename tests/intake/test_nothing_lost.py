@@ -1,4 +1,4 @@
-"""Nothing is lost: whatever the bytes, a file is refused, or each of its rows is staged or in quarantine, line and all."""
+"""Nothing is lost: a file is refused, or each of its rows is staged or in quarantine, under its line."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ TABLE = st.lists(st.lists(CELL, min_size=1, max_size=5), max_size=12)
     st.sampled_from(["a.csv", "a.txt", "a.csv.gz"]),
     st.sampled_from([64, 1 << 20]),
 )
-def test_any_table(
+def test_any_table(  # noqa: PLR0917
     table: list[list[str]], separator: str, quoting: int, end: str, encoding: str, name: str, block: int
 ) -> None:
     """Every row of a table that `csv` wrote comes out once, under the line where `csv` put it."""

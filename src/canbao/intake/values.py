@@ -59,7 +59,7 @@ def bare(cell: str) -> str:
 
 
 def means_blank(cell: str) -> bool:
-    """Whether a cell of other than free text stands for nothing: blank, or one of -, 无, NULL, N/A …"""
+    """Whether a cell of other than free text stands for nothing: blank, or one of -, 无, NULL, N/A and the like."""
     return _blank(bare(cell))
 
 
