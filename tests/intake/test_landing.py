@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from canbao.errors import UserError
-from canbao.intake import load_definitions, take_in
+from canbao.intake import drop_unused, load_definitions, take_in
 from canbao.intake.definitions import code_table
 from canbao.intake.headers import normalise
 
@@ -143,6 +143,22 @@ def test_the_same_file_is_read_once_and_gives_the_same(deliver: Put, night: Nigh
     assert first.result.files.equals(second.result.files)
     assert first.result.counties.equals(second.result.counties)
     assert second.result.counties.rows() == [("target", "500103", 1)]
+
+
+def test_what_no_night_uses_is_removed(deliver: Put, night: Night, tmp_path: Path) -> None:
+    deliver("target", TARGET.format(5) + "2026,500104,x\n", day="2026-01-01")
+    night()
+    deliver("target", TARGET.format(6), day="2026-01-02")
+    read = night()
+    store = tmp_path / "staged"
+    assert drop_unused(store, read.result) == 3
+    assert len(list(store.rglob("*.*"))) == 2
+    assert len(read.rows()) == 1
+
+
+def test_a_manifest_alone_is_refused(deliver: Put, night: Night) -> None:
+    deliver("population", '{"rows": 0}', "manifest.json")
+    assert night().codes() == ["manifest"]
 
 
 def test_a_refused_file_leaves_nothing_behind(deliver: Put, night: Night, tmp_path: Path) -> None:

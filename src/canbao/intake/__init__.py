@@ -5,7 +5,7 @@ gives the sources as `src/canbao/sources/*.toml` define them.
 """
 
 from canbao.intake.definitions import Field, SourceDef, load_definitions
-from canbao.intake.landing import IntakeResult, take_in
+from canbao.intake.landing import IntakeResult, drop_unused, take_in
 from canbao.intake.problems import Refusal
 
-__all__ = ["Field", "IntakeResult", "Refusal", "SourceDef", "load_definitions", "take_in"]
+__all__ = ["Field", "IntakeResult", "Refusal", "SourceDef", "drop_unused", "load_definitions", "take_in"]

@@ -124,6 +124,23 @@ def take_in(
     return night.result(missing, sorted(unknown))
 
 
+def drop_unused(store: Path, result: IntakeResult) -> int:
+    """Removes from the store what this night did not use: nothing of a person is kept that no run needs.
+
+    Args:
+        store: `<home>/staged`.
+        result: The night whose files stay.
+
+    Returns:
+        Files removed.
+    """
+    used = {Path(path).name.split(".")[0] for path in result.files["staged_path"].drop_nulls()}
+    unused = [path for path in store.glob("*/*.*") if path.name.lstrip(".").split(".")[0] not in used]
+    for path in unused:
+        path.unlink()
+    return len(unused)
+
+
 def chosen(source: SourceDef, deliveries: Iterable[Delivery]) -> list[Delivery]:
     """The deliveries that count: of a snapshot the newest, of an increment all, in the order of their dates."""
     ordered = sorted(deliveries, key=lambda one: (one.day, str(one.folder)))
@@ -220,6 +237,8 @@ class _Night:
         if delivery.manifest is None:
             return None
         ask = "请重新传送整个批次，或更正 manifest.json。"
+        if not reports and not delivery.strangers:
+            return FileRefused("manifest", f"批次里只有 manifest.json，没有数据文件。{ask}")
         try:
             claim = json.loads(delivery.manifest.read_bytes())
             sums = {str(name): str(value).strip().lower() for name, value in (claim.get("sha256") or {}).items()}
