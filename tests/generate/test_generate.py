@@ -1,4 +1,5 @@
 import hashlib
+import json
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +17,23 @@ STATUSES = {
     "staff", "resident", "elsewhere", "attached_newborn", "uninsured", "excluded_death", "excluded_cancelled",
     "excluded_moved", "excluded_abroad", "excluded_military", "excluded_custody", "out_of_scope",
 }  # fmt: skip
+
+
+def test_an_old_snapshot_says_what_was_known_then(made: Path) -> None:
+    old, new = sorted((made / "landing/custody").iterdir())
+    frames = [pl.read_excel(next(day.iterdir()), infer_schema_length=0) for day in (old, new)]
+    assert frames[0]["结束日期"].null_count() > frames[1]["结束日期"].null_count()
+    dirt = pl.read_parquet(made / "truth/dirt.parquet")
+    assert dirt.filter((pl.col("delivery") == old.name) & pl.col("error_code").is_not_null()).is_empty()
+
+
+def test_manifests_match(made: Path) -> None:
+    manifests = sorted((made / "landing").rglob("manifest.json"))
+    assert {path.parent.parent.name for path in manifests} == {"division", "aid_recipient"}
+    for path in manifests:
+        manifest = json.loads(path.read_text())
+        assert manifest["sha256"] == {k: v for k, v in digests(path.parent).items() if k != "manifest.json"}
+    assert json.loads(manifests[-1].read_text())["rows"] == 12_340
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -93,7 +93,10 @@ def _block(world: World, writer: Writer, size: int, block: int, blocks: int) -> 
     snapshot("student", sources.students(world, book, n))
     snapshot("employment", sources.employment(world, book, n))
     snapshot("aid_recipient", sources.aid_recipients(book, n))
-    snapshot("custody", sources.custody(book, n))
+    # An older delivery of a snapshot stays in the folder and must not be read any more.
+    old = world.day - 110
+    writer.delivery("custody", old, block, sources.custody(world, book, n, old), superseded=True)
+    snapshot("custody", sources.custody(world, book, n, world.snapshot_day("custody")))
     snapshot("vaccination", sources.vaccination(world, people, n))
     snapshot("annual_claim", sources.annual_claims(world, rng, book, n))
     snapshot("enrollment_history", sources.enrollment_history(book, n))

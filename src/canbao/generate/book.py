@@ -199,7 +199,9 @@ class Book:
         day = np.minimum(first_day(a1) + 9 + (employer[who] * 7 + p[who]) % 15, w.day)
         wage = 4000 + (p * 37) % 9000
         fen = (wage[who] * 10 * (a1 - a0 + 1)).astype(np.int64)
-        values: dict[str, Any] = {"type": 10, "payer": -1, "insutype": 310, "surplus": False, "tier": 0}
+        # Now and then a bill is paid later than it should have been; back-paid months count (RET-4).
+        kind = np.where((p[who] + a0) % 97 == 0, 31, 10)
+        values: dict[str, Any] = {"type": kind, "payer": -1, "insutype": 310, "surplus": False, "tier": 0}
         values |= {"adm": w.employer_place[employer][who], "emp": employer[who]}
         self.payment.add(p=p[who], r=r[who], a0=a0, a1=a1, fen=fen, day=day, **(values | more))
         self.staff_years(p, first, last)

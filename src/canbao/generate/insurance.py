@@ -882,7 +882,8 @@ def resident_twice(t: Told, who: np.ndarray) -> None:
 
 def _resident_twice(t: Told, who: np.ndarray, other: np.ndarray) -> None:
     _continuous(t, who, t.place(who))
-    r = t.book.open_resident(who, other, t.world.year)
+    # The second county often did not find the person and gave a second personal number (DUP-8).
+    r = t.book.open_resident(who, other, t.world.year, second_no=t.rng.random(len(who)) < 0.4)
     t.book.pay_resident(who, r, other, t.world.year)
 
 
@@ -1141,7 +1142,14 @@ def newborn_member(t: Told, who: np.ndarray) -> None:
 
 @life(newborn=30)
 def newborn_attached(t: Told, who: np.ndarray) -> None:
-    """Shares the insurance of the parents, without a relation of its own (NB-4)."""
+    """Shares the insurance of the parents, without a relation of its own (NB-4).
+
+    For some the hospital registered the mother's number as the child's, in the county of the hospital: a fault to find.
+    """
+    wrong = who[t.rng.random(len(who)) < 0.3]
+    mother = t.people.mother[wrong]
+    place = t.world.other_place(t.rng, t.place(wrong))
+    t.book.open_resident(mother, place, t.world.year, begn=_within_90_days(t, wrong), psn_type=1401)
 
 
 @life(newborn=20)

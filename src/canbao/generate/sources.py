@@ -179,6 +179,12 @@ def pay_ids(block: int, count: int) -> pl.Series:
     return pl.Series(33 * 10**13 + block * 10**8 + np.arange(count)).cast(pl.String)
 
 
+def _old_form(people: People, n: Numbers) -> pl.Series:
+    """Used-to-be numbers as the police keep them: of old people sometimes with 15 digits."""
+    short = people.old_number & (year_of(people.birth) < 1965) & (np.arange(people.n) % 2 == 0)
+    return _when(short, numbers.as_15_digits(n.old), n.old)
+
+
 def population(world: World, rng: np.random.Generator, people: People, n: Numbers, block: int) -> pl.DataFrame:
     """The police's register: who is or was registered here, and who lives here from outside."""
     rows = np.flatnonzero(people.in_population)
@@ -200,7 +206,7 @@ def population(world: World, rng: np.random.Generator, people: People, n: Number
                 rows < people.registered, pl.repeat("", len(rows), eager=True), _text(people.permit[rows])
             ),
             "tel": _when(rng.random(len(rows)) < 0.7, tel, None),
-            "old_certno": _at(n.old, rows),
+            "old_certno": _at(_old_form(people, n), rows),
         }
     ).with_columns(pl.col("resd_permit").replace("", None))
 
@@ -359,10 +365,12 @@ def aid_recipients(book: Book, n: Numbers) -> pl.DataFrame:
     )
 
 
-def custody(book: Book, n: Numbers) -> pl.DataFrame:
-    """People who serve or served a sentence."""
+def custody(world: World, book: Book, n: Numbers, day: int) -> pl.DataFrame:
+    """People who serve or served a sentence, as known on a day: who was not yet released then has no end."""
     c = book.custody.arrays()
-    return pl.DataFrame({"certno": _at(n.known, c["p"]), "begn_date": _day(c["begn"]), "end_date": _day(c["end"])})
+    end = c["end"] if day >= world.day - 30 else np.where(c["end"] < day, c["end"], NA)
+    frame = pl.DataFrame({"certno": _at(n.known, c["p"]), "begn_date": _day(c["begn"]), "end_date": _day(end)})
+    return frame.filter(pl.Series(c["begn"] < day))
 
 
 def vaccination(world: World, people: People, n: Numbers) -> pl.DataFrame:
@@ -425,10 +433,10 @@ _FEEDBACK = {
     "moved_out": ("D3", ""),
     "abroad": ("D4", ""),
     "lapsed": ("W1", "缴费贵"),
-    "lapsed_now": ("W5", "答应月底前缴"),
+    "lapsed_now": ("W5", "答应月底前缴,已留电话"),
     "never": ("F2", ""),
     "unpaid": ("W4", ""),
-    "elsewhere_stopped": ("I1", "自述在外省参保"),
+    "elsewhere_stopped": ("I1", "自述在外省参保\n无凭证"),
     "in_custody": ("P1", ""),
     "infant_never": ("W5", ""),
 }

@@ -2,7 +2,9 @@
 
 import csv
 import gzip
+import hashlib
 import io
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -39,6 +41,7 @@ _LOOKS: dict[str, tuple[str, ...]] = {
 _SUFFIX = {"utf-8": "csv", "bom": "csv", "gb18030": "csv", "tab": "txt", "csv.gz": "csv.gz", "xlsx": "xlsx"}
 _LARGE = 60_000
 """Rows from which on a file is not sent as a workbook, and seldom in an unusual encoding."""
+_WITH_MANIFEST = ("division", "aid_recipient")
 _NUMBER_ALIASES = ("公民身份号码", "身份证号", "证件号码")
 _EXTRA = (("导出批次", "A01"), ("数据来源", "共享平台"))
 
@@ -58,6 +61,7 @@ class Writer:
         self.rate = rate
         self.log = dirt.Log()
         self.open: dict[str, pq.ParquetWriter] = {}
+        self.rows: dict[tuple[str, str], int] = {}
 
     def look(self, source: str, nth: int, block: int, rows: int) -> str:
         """The form of one file: depends on source, delivery, block and size, never on time or chance."""
@@ -71,8 +75,11 @@ class Writer:
             look = {0: "gb18030", 1: "bom", 2: "tab"}.get(block % 6, "utf-8")
         return look
 
-    def delivery(self, source: str, day: int, block: int, frame: pl.DataFrame, nth: int = 0) -> None:
-        """Write one part of one delivery, with its dirt."""
+    def delivery(
+        self, source: str, day: int, block: int, frame: pl.DataFrame, *, nth: int = 0, superseded: bool = False
+    ) -> None:
+        """Write one part of one delivery, with its dirt; a superseded snapshot, which nobody reads, has none."""
+        rate = 0.0 if superseded else self.rate
         delivery = f"{date(1970, 1, 1) + timedelta(days=int(day))}"
         folder = self.out / "landing" / source / delivery
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,16 +90,19 @@ class Writer:
         seed = np.random.SeedSequence([self.world.seed, 2 * 10**6 + block, index, nth])
         rng = np.random.Generator(np.random.PCG64(seed))
         text_file = look not in ("xlsx", "parquet")
-        soiled = dirt.soil(frame, source, self.rate, rng, self.world.as_of, text_file=text_file, xlsx=look == "xlsx")
-        for kind, rows in soiled.kinds.items():
-            self.log.add((source, delivery, name), kind, None, rows)
-        if self.rate > 0 and nth == 0 and block == 0 and source not in ("division", "enrollment_history"):
+        soiled = dirt.soil(frame, source, rate, rng, self.world.as_of, text_file=text_file, xlsx=look == "xlsx")
+        for kind, count in soiled.kinds.items():
+            self.log.add((source, delivery, name), kind, None, count)
+        if rate > 0 and nth == 0 and block == 0 and source not in ("division", "enrollment_history"):
             soiled.broken.append(("total_row", ["合计", *[""] * (len(frame.columns) - 1)]))
+        parts = (soiled.stale, soiled.clean, soiled.varied)
+        rows = sum(part.height for part in parts) + len(soiled.broken)
+        self.rows[source, delivery] = self.rows.get((source, delivery), 0) + rows
         errors = [error for error, _ in soiled.broken]
         for error in sorted(set(errors)):
             self.log.add((source, delivery, name), error, error, errors.count(error))
         headers = self._headers(source, look, rng)
-        if self.rate > 0 and look != "utf-8":
+        if rate > 0 and look != "utf-8":
             self.log.add((source, delivery, name), f"file_{look}", None, frame.height)
         _write(folder / name, look, soiled, headers, order=None if self.rate <= 0 else _order(rng, look, len(headers)))
 
@@ -109,7 +119,7 @@ class Writer:
         if source == "tax_payment" and self.rate > 0:
             parts = self._corrected(block, parts)
         for nth, (day, frame) in enumerate(parts):
-            self.delivery(source, day, block, frame, nth)
+            self.delivery(source, day, block, frame, nth=nth)
 
     def _corrected(self, block: int, parts: list[tuple[int, pl.DataFrame]]) -> list[tuple[int, pl.DataFrame]]:
         result = []
@@ -134,7 +144,13 @@ class Writer:
         self.open[table].write_table(arrow)
 
     def close(self) -> None:
-        """Finish the truth tables."""
+        """Finish the truth tables and put manifests beside the deliveries of careful departments."""
+        if self.rate > 0:
+            for folder in sorted(path for s in _WITH_MANIFEST for path in (self.out / "landing" / s).iterdir()):
+                files = sorted(folder.iterdir())
+                sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+                manifest = {"rows": self.rows[folder.parent.name, folder.name], "sha256": sums}
+                (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
         self.truth("dirt", self.log.frame())
         for table in self.open.values():
             table.close()
