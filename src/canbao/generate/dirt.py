@@ -183,7 +183,6 @@ def _vary(frame: pl.DataFrame, source: str, today: date, start: int, xlsx: bool)
         ways.append(("date_after_as_of", "status_date", lambda _, how: str(today + timedelta(days=how % 300 + 1))))
     if source == "enrollment":
         ways.append(("long_admdvs", "insu_admdvs", lambda v, _: v + "000000"))
-        ways.append(("name_conflict", "psn_name", lambda v, _: v[:-1] + "新"))
         ways.append(("sentinel_date", "end_date", lambda _, how: "9999-12-31"))
     if not ways:
         return frame, {}

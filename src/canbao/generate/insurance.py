@@ -1267,7 +1267,7 @@ def choose(world: World, rng: np.random.Generator, people: People) -> None:
 
 
 def tell(world: World, rng: np.random.Generator, people: People, dirt: float = 0.0) -> Book:
-    """Tell all lives of a block; with dirt some have a wrong number all their life, or a death date yet to come."""
+    """Tell all lives of a block; with dirt some have a wrong number all their life, another name, or a death date yet to come."""
     book = Book(world, rng, people.birth)
     told = Told(world, rng, people, book)
     order = np.argsort(people.kind, kind="stable")
@@ -1316,10 +1316,13 @@ def _numbers(t: Told) -> None:
 
 
 def _wrong_for_good(t: Told, dirt: float) -> None:
-    """Faults that are in every file alike: a number whose check digit is wrong, a death reported for a day to come."""
+    """Faults of a person, not of a row: a wrong check digit, another name, a death reported for a day to come."""
     p = t.people
     grown = p.in_population & (p.group >= CHILD) & ~p.old_number & ~p.fifteen
     p.wrong_check = grown & (t.rng.random(p.n) < dirt * 0.06)
+    # Only of people insured once: whether two names are one person must not decide about a duplicate (RET-10).
+    once = [NAMES.index(name) for name in ("resident", "staff", "retired", "lapsed")]
+    p.other_name = np.isin(p.kind, once) & (t.rng.random(p.n) < dirt * 0.15)
     told_dead = np.isin(p.kind, [NAMES.index("resident"), NAMES.index("never")]) & (t.rng.random(p.n) < dirt * 0.03)
     who = np.flatnonzero(told_dead)
     t.book.death.add(p=who, day=t.world.day + t.rng.integers(5, 60, len(who)))

@@ -66,6 +66,8 @@ class People:
     fifteen: np.ndarray = field(init=False)
     wrong_check: np.ndarray = field(init=False)
     birth_number_insured: np.ndarray = field(init=False)
+    other_name: np.ndarray = field(init=False)
+    """The insurance files have another name than the police."""
 
     def __post_init__(self) -> None:
         n = self.n
@@ -79,6 +81,7 @@ class People:
         self.fifteen = np.zeros(n, dtype=np.bool_)
         self.wrong_check = np.zeros(n, dtype=np.bool_)
         self.birth_number_insured = np.zeros(n, dtype=np.bool_)
+        self.other_name = np.zeros(n, dtype=np.bool_)
 
 
 def _households(rng: np.random.Generator, target: int) -> tuple[np.ndarray, np.ndarray]:

@@ -287,6 +287,8 @@ def enrollment(world: World, people: People, book: Book, n: Numbers, block: int)
     r = book.relation.arrays()
     p, emp = r["p"], r["emp"]
     insured = _at(n.insured, p)
+    changed = pl.select(pl.concat_str(n.name.str.head(1), pl.lit("新"), n.name.str.tail(1))).to_series()
+    name = _when(people.other_name, changed, n.name)
     psn_no = _text(50 * 10**11 + block * 10**7 + p.astype(np.int64) * 10 + r["second_no"] + 1)
     frame = pl.DataFrame(
         {
@@ -296,7 +298,7 @@ def enrollment(world: World, people: People, book: Book, n: Numbers, block: int)
             "psn_cert_type": pl.select(
                 pl.when(insured.str.starts_with("Z")).then(pl.lit("99")).otherwise(pl.lit("01"))
             ).to_series(),
-            "psn_name": _at(n.name, p),
+            "psn_name": _at(name, p),
             "insutype": _text(r["insutype"]),
             "psn_insu_stas": _text(r["stas"]),
             "psn_type": _text(r["psn_type"]),
