@@ -1267,7 +1267,7 @@ def choose(world: World, rng: np.random.Generator, people: People) -> None:
 
 
 def tell(world: World, rng: np.random.Generator, people: People, dirt: float = 0.0) -> Book:
-    """Tell all lives of a block; with dirt some have a wrong number all their life, another name, or a death date yet to come."""
+    """Tell all lives of a block; with dirt some have a wrong number, another name, or a death date to come."""
     book = Book(world, rng, people.birth)
     told = Told(world, rng, people, book)
     order = np.argsort(people.kind, kind="stable")
