@@ -3,6 +3,7 @@
 Prefect is told paths, dates and counts. A failure's text stays with the run: it may speak of data.
 """
 
+import sys
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
 
 from canbao import nightly as work
+from canbao.errors import CanbaoError, masked_traceback
 from canbao.report import report_markdown
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -84,11 +86,15 @@ def nightly(  # noqa: PLR0917 - Prefect passes them by name
     )
     if as_of is None and work.already_published(options):
         return "missed nights are made up for by one run, and that one is done"
-    with work.open_night(options) as night:
-        state = _stages(night, home)
-        if night.error is not None:
-            raise night.error
-        return state
+    try:
+        with work.open_night(options) as night:
+            state = _stages(night, home)
+            error = night.error
+    except CanbaoError as refused:
+        state, error = Failed(message=type(refused).__name__), refused
+    if error is not None:
+        print(error if isinstance(error, CanbaoError) else masked_traceback(error), file=sys.stderr)
+    return state
 
 
 def _stages(night: work.Night, home: str) -> Any:

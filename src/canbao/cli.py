@@ -3,12 +3,11 @@
 import argparse
 import re
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
-from canbao.errors import CanbaoError, UserError
+from canbao.errors import CanbaoError, UserError, masked_traceback
 
 BUG = 70
 """Exit status of a fault of the program itself; 0, 1 and 2 have meanings of their own."""
@@ -34,14 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
-    except Exception:
-        # Loud, but an engine's message may quote a value: long numbers are cut before anybody sees them.
-        print(_NUMBER.sub(lambda found: f"{found[0][:3]}***", traceback.format_exc()), file=sys.stderr)
+    except Exception as error:
+        print(masked_traceback(error), file=sys.stderr)
         print("canbao: 程序故障(不是数据问题),未发布任何内容。请把以上信息交给系统维护人员。", file=sys.stderr)
         return BUG
-
-
-_NUMBER = re.compile(r"(?<![\dA-Fa-f])\d{7,}[\dXx]?")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,11 +1,11 @@
 """Runs the nightly flow: at once (`canbao run`) or every night (`canbao schedule`)."""
 
 import importlib
-import importlib.util
 import os
 import signal
 import sys
 import threading
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -70,6 +70,7 @@ def schedule(options: dict[str, str | float | None], home: Path, cron: str, *, v
         flows = load_flows()
         server.wait()
         print(f"夜间任务已就绪:{cron}({ZONE_NAME}),来文目录 {options['landing']},工作目录 {home}", flush=True)
+        warnings.filterwarnings("ignore", message="coroutine 'Runner.astop' was never awaited")  # Prefect, on SIGTERM
         flows.nightly.serve(
             name="nightly",
             schedule=when,
@@ -82,14 +83,10 @@ def schedule(options: dict[str, str | float | None], home: Path, cron: str, *, v
 
 def load_flows() -> ModuleType:
     """The module `flows/nightly.py`, from a checkout as from a wheel."""
-    path = flows_dir() / "nightly.py"
-    spec = importlib.util.spec_from_file_location("canbao_flows_nightly", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    folder = str(flows_dir())
+    if folder not in sys.path:
+        sys.path.append(folder)  # a scheduled run's process gets this path and finds the module by its name
+    return importlib.import_module("nightly")
 
 
 def _import_quietly(name: str) -> None:
