@@ -72,9 +72,9 @@ SELECT
     coalesce(p.psn_name, b.psn_name, n.psn_name) AS psn_name,
     coalesce(CASE WHEN p.gend IN ('1', '2') THEN p.gend END, i.number_gend, b.gend, p.gend) AS gend,
     coalesce(p.brdy, b.brdy, i.number_brdy, n.brdy) AS brdy,
-    coalesce(p.resd_code, mother.resd_code) AS resd_code,
+    CASE WHEN p.person_key IS NULL THEN mother.resd_code ELSE p.resd_code END AS resd_code,
     CASE WHEN p.person_key IS NULL THEN b.live_code ELSE p.live_code END AS live_code,
-    coalesce(p.household_no, mother.household_no) AS household_no,
+    CASE WHEN p.person_key IS NULL THEN mother.household_no ELSE p.household_no END AS household_no,
     p.resd_status,
     p.status_date,
     coalesce(p.resd_permit, false) AS resd_permit,
@@ -87,5 +87,5 @@ SELECT
 FROM person_identity AS i
 LEFT JOIN population_person AS p ON i.person_key = p.person_key
 LEFT JOIN birth_person AS b ON i.person_key = b.person_key
-LEFT JOIN population_person AS mother ON b.mother_key = mother.person_key AND p.person_key IS NULL
+LEFT JOIN population_person AS mother ON b.mother_key = mother.person_key
 LEFT JOIN stranger_name AS n ON i.person_key = n.person_key

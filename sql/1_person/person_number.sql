@@ -5,15 +5,27 @@
 --   kind: certno or birth_cert_no
 --   seen_in_certno: a source carries it as somebody's number
 WITH
-every_number AS (
-    SELECT l.person_key, CASE WHEN l.number_key >= 0 THEN key_text(l.number_key) END AS number, true AS seen_in_certno
-    FROM number_link AS l
-    WHERE l.number_key >= 0
-    UNION ALL
+linked AS (
+    SELECT person_key, number_key FROM number_link WHERE number_key >= 0
+    UNION
     -- the first number itself, where a later one is in force
-    SELECT DISTINCT l.person_key, key_text(l.person_key), false
-    FROM number_link AS l
-    WHERE l.person_key >= 0
+    SELECT person_key, person_key FROM number_link WHERE person_key >= 0
+),
+
+in_use AS (
+    SELECT number_key FROM population_row WHERE number_key IN (SELECT number_key FROM linked)
+    UNION
+    SELECT number_key FROM relation_row WHERE number_key IN (SELECT number_key FROM linked)
+    UNION
+    SELECT number_key FROM payment_row WHERE number_key IN (SELECT number_key FROM linked)
+    UNION
+    SELECT number_key FROM other_row WHERE number_key IN (SELECT number_key FROM linked)
+),
+
+every_number AS (
+    SELECT l.person_key, key_text(l.number_key) AS number, u.number_key IS NOT NULL AS seen_in_certno
+    FROM linked AS l
+    LEFT JOIN in_use AS u ON l.number_key = u.number_key
     UNION ALL
     SELECT person_key, number, seen_in_certno FROM number_seen
 )

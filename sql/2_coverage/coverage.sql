@@ -28,7 +28,6 @@ summed AS (
         person_key,
         rel_no,
         insutype,
-        min(insu_admdvs) AS insu_admdvs,
         min(year * 12 + log2(month_bits & -month_bits)::INTEGER) AS begn_no,
         max(year * 12 + floor(log2(month_bits))::INTEGER) AS end_no,
         sum(bit_count(month_bits)) AS months
@@ -38,7 +37,7 @@ summed AS (
 
 -- most relations are one run; only the others are taken apart month by month
 broken_month AS (
-    SELECT p.person_key, p.rel_no, p.insutype, s.insu_admdvs, p.year * 12 + m.bit AS no
+    SELECT p.person_key, p.rel_no, p.insutype, p.year * 12 + m.bit AS no
     FROM paid AS p
     INNER JOIN summed AS s
         ON p.person_key = s.person_key AND p.rel_no IS NOT DISTINCT FROM s.rel_no AND p.insutype = s.insutype
@@ -53,16 +52,25 @@ broken_island AS (
     FROM broken_month
 ),
 
+loose_place AS (
+    -- the place of payments without a relation is the payment's
+    SELECT p.person_key, p.insutype, min(r.insu_admdvs) AS insu_admdvs
+    FROM payment AS p
+    INNER JOIN payment_row AS r ON p.row_no = r.row_no
+    WHERE p.rel_no IS NULL
+    GROUP BY p.person_key, p.insutype
+),
+
 run_of_months AS (
-    SELECT person_key, rel_no, insutype, insu_admdvs, begn_no, end_no, true AS paid, false AS projected
+    SELECT person_key, rel_no, insutype, begn_no, end_no, true AS paid, false AS projected
     FROM summed
     WHERE months = end_no - begn_no + 1
     UNION ALL
-    SELECT person_key, rel_no, insutype, min(insu_admdvs), min(no), max(no), true, false
+    SELECT person_key, rel_no, insutype, min(no), max(no), true, false
     FROM broken_island
     GROUP BY person_key, rel_no, insutype, island
     UNION ALL
-    SELECT person_key, rel_no, insutype, NULL, begn_no, end_no, paid, projected
+    SELECT person_key, rel_no, insutype, begn_no, end_no, paid, projected
     FROM interval_cover
 )
 
@@ -70,7 +78,7 @@ SELECT
     i.person_id,
     r.psn_insu_rlts_id,
     m.insutype,
-    coalesce(r.insu_admdvs, m.insu_admdvs) AS insu_admdvs,
+    CASE WHEN m.rel_no IS NULL THEN o.insu_admdvs ELSE r.insu_admdvs END AS insu_admdvs,
     month_text(m.begn_no) AS begn_month,
     month_text(m.end_no) AS end_month,
     m.paid,
@@ -78,3 +86,4 @@ SELECT
 FROM run_of_months AS m
 INNER JOIN person_identity AS i ON m.person_key = i.person_key
 LEFT JOIN relation_row AS r ON m.rel_no = r.row_no
+LEFT JOIN loose_place AS o ON m.person_key = o.person_key AND m.insutype = o.insutype

@@ -11,7 +11,6 @@ SELECT
     year,
     month_bits,
     amount,
-    insu_admdvs,
     false AS by_aid
 FROM paid_year
 UNION ALL
@@ -23,7 +22,6 @@ SELECT
     f.year,
     (4096 - (1 << greatest(0, least(11, date_month_no(f.begn_date) - f.year * 12))))::INTEGER AS month_bits,
     0 AS amount,
-    NULL AS insu_admdvs,
     true AS by_aid
 FROM full_aid_year AS f
 WHERE NOT EXISTS (SELECT 1 FROM paid_year AS p WHERE p.rel_no = f.rel_no AND p.year = f.year)

@@ -4,7 +4,6 @@
 -- columns:
 --   month_bits: bit 0 is January, bit 11 December
 --   amount: net amount paid for the year
---   insu_admdvs: place of payments without a relation
 WITH
 spread AS (
     -- a payment over several years counts in each of them
@@ -25,7 +24,6 @@ bits AS (
         insutype,
         year,
         amount,
-        insu_admdvs,
         end_no - begn_no + 1 AS months,
         greatest(begn_no, year * 12) - year * 12 AS first_bit,
         least(end_no, year * 12 + 11) - year * 12 AS last_bit
@@ -40,7 +38,6 @@ grouped AS (
         insutype,
         year,
         sum(amount) AS amount,
-        min(CASE WHEN rel_no IS NULL THEN insu_admdvs END) AS insu_admdvs,
         bool_or(amount < 0) AS has_refund,
         bit_or(CASE WHEN amount > 0 THEN (1 << (last_bit + 1)) - (1 << first_bit) ELSE 0 END)::INTEGER AS month_bits
     FROM bits
@@ -82,14 +79,11 @@ SELECT
     g.insutype,
     g.year,
     g.amount,
-    g.insu_admdvs,
     coalesce(r.month_bits, g.month_bits) AS month_bits
 FROM grouped AS g
 LEFT JOIN refunded AS r
     ON
-        g.has_refund
-        AND g.system = 'staff'
-        AND g.person_key = r.person_key
+        g.person_key = r.person_key
         AND g.rel_no IS NOT DISTINCT FROM r.rel_no
         AND g.insutype = r.insutype
         AND g.year = r.year

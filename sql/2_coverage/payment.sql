@@ -33,9 +33,9 @@ sole AS (
     WHERE coalesce(b.relations, 0) <= 1
 ),
 
-ranked AS (
+candidate AS (
     SELECT
-        b.* EXCLUDE (relations, sole_rel_no),
+        b.row_no,
         r.row_no AS rel_no,
         row_number() OVER (
             PARTITION BY b.row_no
@@ -46,18 +46,21 @@ ranked AS (
                 r.psn_insu_rlts_id
         ) AS rank_no
     FROM basic AS b
-    LEFT JOIN relation_row AS r
-        ON
-            b.person_key = r.person_key
-            AND b.insutype = r.insutype
-            AND NOT r.is_elsewhere
-            AND (b.place6 IS NULL OR b.place6 = r.place6)
-            AND (b.uscc IS NULL OR r.uscc IS NULL OR b.uscc = r.uscc)
-    WHERE b.relations > 1
+    INNER JOIN relation_row AS r ON b.person_key = r.person_key AND b.insutype = r.insutype
+    WHERE
+        b.relations > 1
+        AND NOT r.is_elsewhere
+        AND (b.place6 IS NULL OR b.place6 = r.place6)
+        AND (b.uscc IS NULL OR r.uscc IS NULL OR b.uscc = r.uscc)
+),
+
+best AS (
+    SELECT row_no, rel_no FROM candidate WHERE rank_no = 1
 )
 
-SELECT row_no, person_key, insutype, system, begn_no, end_no, amount, paid_date, tier, insu_admdvs, rel_no FROM sole
+SELECT row_no, person_key, insutype, system, begn_no, end_no, amount, paid_date, tier, rel_no FROM sole
 UNION ALL
-SELECT row_no, person_key, insutype, system, begn_no, end_no, amount, paid_date, tier, insu_admdvs, rel_no
-FROM ranked
-WHERE rank_no = 1
+SELECT b.row_no, b.person_key, b.insutype, b.system, b.begn_no, b.end_no, b.amount, b.paid_date, b.tier, t.rel_no
+FROM basic AS b
+LEFT JOIN best AS t ON b.row_no = t.row_no
+WHERE b.relations > 1

@@ -2,16 +2,25 @@
 -- grain: one row per uninsured person with any earlier insurance
 -- rules: LED-2
 WITH
+loose_place AS (
+    SELECT p.person_key, p.insutype, min(r.insu_admdvs) AS insu_admdvs
+    FROM payment AS p
+    INNER JOIN payment_row AS r ON p.row_no = r.row_no
+    WHERE p.rel_no IS NULL
+    GROUP BY p.person_key, p.insutype
+),
+
 seen AS (
     SELECT
         c.person_key,
         c.year,
         floor(log2(c.month_bits))::INTEGER AS bit,
         c.insutype,
-        coalesce(r.insu_admdvs, c.insu_admdvs) AS insu_admdvs
+        coalesce(r.insu_admdvs, o.insu_admdvs) AS insu_admdvs
     FROM covered_year AS c
     INNER JOIN person_status AS s ON c.person_key = s.person_key AND s.status = 'uninsured'
     LEFT JOIN relation_row AS r ON c.rel_no = r.row_no
+    LEFT JOIN loose_place AS o ON c.person_key = o.person_key AND c.insutype = o.insutype
     UNION ALL
     SELECT i.person_key, i.end_no // 12, i.end_no % 12, i.insutype, r.insu_admdvs
     FROM interval_cover AS i

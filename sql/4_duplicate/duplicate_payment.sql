@@ -12,70 +12,55 @@
 --   uscc: employer of a staff payment
 --   first_pay_id: the payment that stands
 WITH
-resident_net AS (
-    -- payments for one year, whatever the relation, after refunds: the refund cancels the latest payment of its amount
+period AS (
+    -- resident premiums are compared by year, staff premiums by first month (and employer, below)
     SELECT
-        p.person_key,
-        p.row_no,
-        p.begn_no // 12 AS insu_year,
-        NULL::INTEGER AS month_no,
-        NULL AS uscc,
-        p.amount,
-        p.paid_date
-    FROM payment AS p
-    WHERE p.system = 'resident'
+        person_key,
+        row_no,
+        system,
+        begn_no // 12 AS insu_year,
+        CASE WHEN system = 'staff' THEN begn_no END AS month_no,
+        amount,
+        paid_date
+    FROM payment
 ),
 
-staff_net AS (
-    SELECT
-        p.person_key,
-        p.row_no,
-        p.begn_no // 12 AS insu_year,
-        p.begn_no AS month_no,
-        r.uscc,
-        p.amount,
-        p.paid_date
-    FROM payment AS p
-    INNER JOIN payment_row AS r ON p.row_no = r.row_no
-    WHERE p.system = 'staff'
-),
-
-repeated_staff AS (
-    SELECT person_key, month_no, uscc
-    FROM staff_net
-    GROUP BY person_key, month_no, uscc
-    HAVING count(*) > 1
-),
-
-repeated_resident AS (
-    SELECT person_key, insu_year
-    FROM resident_net
-    GROUP BY person_key, insu_year
+repeated AS (
+    SELECT person_key, system, insu_year, month_no
+    FROM period
+    GROUP BY person_key, system, insu_year, month_no
     HAVING count(*) > 1
 ),
 
 candidate AS (
-    SELECT r.*
-    FROM resident_net AS r
-    INNER JOIN repeated_resident AS x ON r.person_key = x.person_key AND r.insu_year = x.insu_year
-    UNION ALL
-    SELECT s.*
-    FROM staff_net AS s
-    INNER JOIN repeated_staff AS x
-        ON s.person_key = x.person_key AND s.month_no = x.month_no AND s.uscc IS NOT DISTINCT FROM x.uscc
+    SELECT
+        p.person_key,
+        p.row_no,
+        p.insu_year,
+        p.month_no,
+        CASE WHEN p.system = 'staff' THEN t.uscc END AS uscc,
+        p.amount,
+        p.paid_date,
+        t.pay_id
+    FROM period AS p
+    INNER JOIN repeated AS r
+        ON
+            p.person_key = r.person_key
+            AND p.system = r.system
+            AND p.insu_year = r.insu_year
+            AND p.month_no IS NOT DISTINCT FROM r.month_no
+    INNER JOIN src_tax_payment AS t ON p.row_no = t.row_no
 ),
 
 numbered AS (
     -- the n-th refund of an amount takes back the n-th latest payment of that amount
     SELECT
         c.*,
-        t.pay_id,
         row_number() OVER (
             PARTITION BY c.person_key, c.insu_year, c.month_no, c.uscc, c.amount
-            ORDER BY c.paid_date DESC, t.pay_id DESC
+            ORDER BY c.paid_date DESC, c.pay_id DESC
         ) AS rank_no
     FROM candidate AS c
-    INNER JOIN src_tax_payment AS t ON c.row_no = t.row_no
 ),
 
 effective AS (

@@ -4,19 +4,14 @@
 -- columns:
 --   span_bits: covered months of the span, bit 0 its first month
 WITH
-live_relation AS (
-    SELECT *
-    FROM relation
-    WHERE is_normal AND span_bits <> 0
-),
-
 several AS (
     SELECT person_key
-    FROM live_relation
+    FROM relation
+    WHERE is_normal AND span_bits <> 0
     GROUP BY person_key
     HAVING count(*) > 1
 )
 
 SELECT r.*
-FROM live_relation AS r
-INNER JOIN several AS s ON r.person_key = s.person_key
+FROM relation AS r
+WHERE r.is_normal AND r.span_bits <> 0 AND r.person_key IN (SELECT person_key FROM several)

@@ -86,6 +86,7 @@ summed AS (
         coalesce(sum(c.excluded_military), 0)::BIGINT AS excluded_military,
         coalesce(sum(c.excluded_custody), 0)::BIGINT AS excluded_custody,
         coalesce(sum(c.out_of_scope), 0)::BIGINT AS out_of_scope,
+        coalesce(sum(c.waiting_persons), 0)::BIGINT AS waiting_persons,
         coalesce(sum(c.duplicate_persons), 0)::BIGINT AS duplicate_persons,
         coalesce(sum(c.aid_should), 0)::BIGINT AS aid_should,
         coalesce(sum(c.aid_insured), 0)::BIGINT AS aid_insured,

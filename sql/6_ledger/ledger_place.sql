@@ -47,6 +47,7 @@ SELECT
     count(*) FILTER (status = 'excluded_military') AS excluded_military,
     count(*) FILTER (status = 'excluded_custody') AS excluded_custody,
     count(*) FILTER (status = 'out_of_scope') AS out_of_scope,
+    count(*) FILTER (is_waiting) AS waiting_persons,
     count(*) FILTER (is_duplicate) AS duplicate_persons,
     count(*) FILTER (is_aided AND is_due) AS aid_should,
     count(*) FILTER (is_aided AND is_insured) AS aid_insured,

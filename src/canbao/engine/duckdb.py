@@ -1,4 +1,4 @@
-"""DuckDB as the engine of the build: a scratch warehouse in one file, filled from staged Parquet."""
+"""DuckDB as the engine of the build: a scratch warehouse in memory that spills to disk, filled from staged Parquet."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ class Warehouse:
             config["memory_limit"] = memory_limit
         if threads:
             config["threads"] = threads
-        self.con = duckdb.connect(str(folder / "build.duckdb"), config=config)
+        # In memory tables are written once and read a few times: compressing them into a file doubled the build's time.
+        # What exceeds the limit spills into the folder.
+        self.con = duckdb.connect(":memory:", config=config)
         for script in sorted((sql_dir() / "_engine").glob("duckdb_*.sql")):
             self.con.execute(script.read_text("utf-8"))
 

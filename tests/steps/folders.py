@@ -1,0 +1,154 @@
+"""Given/expected folders for the SQL steps.
+
+A case is a folder `tests/steps/<table>/<case>/` with
+
+- `given.<source>.csv` rows of a source as staged (only the columns that matter; blank is null), any number of them,
+- `expect.csv` the rows that `<table>` must have, with the columns that matter, in any order,
+- `run.toml` (may be absent): `as_of`, `insured_year`, `jurisdiction`, and `[rules]` laid over the parameters.
+
+`@ann` in any cell stands for a made-up certificate number that cannot exist, `@ann/20250131` gives it a birth date;
+in `expect.csv` a person_id is written `@ann` too. A line that begins with # is a comment.
+"""
+
+import csv
+import io
+import re
+import tomllib
+import zlib
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from canbao.build import load_steps
+from canbao.engine import RunParameters, Warehouse
+from canbao.intake import load_definitions
+from canbao.rules import load_rules
+
+HERE = Path(__file__).parent
+_PERSON = re.compile(r"@([a-z]\w*)(?:/(\d{8}))?")
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_TYPES = {"date": "DATE", "month": "INTEGER", "year": "INTEGER", "int": "INTEGER", "amount": "DECIMAL(14, 2)", "bool": "BOOLEAN"}
+
+
+def cases() -> list[Path]:
+    """All case folders."""
+    return sorted(path.parent for path in HERE.glob("*/*/expect.csv"))
+
+
+def made_up_number(name: str, brdy: str = "19900101") -> str:
+    """A certificate number with a right check digit in an area (99) that has never been given out."""
+    digest = zlib.crc32(name.encode())
+    body = f"99{digest // 1000 % 10000:04d}{brdy}{digest % 1000:03d}"
+    return body + "10X98765432"[sum(int(d) * w for d, w in zip(body, _WEIGHTS, strict=True)) % 11]
+
+
+class Case:
+    """One folder, run."""
+
+    def __init__(self, folder: Path, scratch: Path) -> None:
+        self.folder = folder
+        self.table = folder.parent.name
+        self.people: dict[str, str] = {}
+        texts = {p.name.split(".")[1]: p.read_text("utf-8") for p in sorted(folder.glob("given.*.csv"))}
+        for text in texts.values():
+            for name, brdy in _PERSON.findall(text):
+                if brdy or name not in self.people:
+                    self.people[name] = made_up_number(name, brdy or "19900101")
+        assert len(set(self.people.values())) == len(self.people), "two names give one number: rename one"
+        settings: dict[str, Any] = {}
+        if (folder / "run.toml").exists():
+            settings = tomllib.loads((folder / "run.toml").read_text("utf-8"))
+        as_of = settings.get("as_of", date(2026, 3, 31))
+        overlay = None
+        if "rules" in settings:
+            overlay = scratch / "overlay.toml"
+            overlay.write_text("\n".join(f"{key} = {value!r}" for key, value in settings["rules"].items()).replace("'", '"'))
+        rules = load_rules(settings.get("jurisdiction", "chongqing"), as_of, overlay)
+        year = settings.get("insured_year", rules.default_insured_year())
+        self.warehouse = Warehouse(scratch / "warehouse", threads=1)
+        self.warehouse.load_parameters(RunParameters(as_of, year, rules, b"test key"))
+        self._load_sources(texts)
+
+    def _load_sources(self, texts: dict[str, str]) -> None:
+        definitions = load_definitions()
+        unknown = texts.keys() - definitions.keys()
+        assert not unknown, f"no such source: {unknown}"
+        con = self.warehouse.con
+        template = (Path(__file__).parents[2] / "sql/_engine/newest_row.sql").read_text("utf-8")
+        con.execute("CREATE TABLE staged_file (file_no INTEGER, source VARCHAR, delivery DATE, file VARCHAR, rows_accepted BIGINT)")
+        for number, (name, definition) in enumerate(definitions.items(), 1):
+            columns = ", ".join(f"{f.name} {_TYPES.get(f.type, 'VARCHAR')}" for f in definition.fields)
+            con.execute(f"CREATE TABLE staged_{name} ({columns}, row_no BIGINT, file_no INTEGER, line_no INTEGER, delivery DATE)")
+            rows = self._rows(texts[name]) if name in texts else []
+            for line, row in enumerate(rows, 2):
+                delivery = row.pop("delivery", "2026-01-01")
+                wrong = row.keys() - {f.name for f in definition.fields}
+                assert not wrong, f"{name} has no column {wrong}"
+                values = {k: v for k, v in row.items() if v is not None}
+                for field in definition.fields:
+                    if field.default is not None:
+                        values.setdefault(field.name, field.default)
+                values |= {"row_no": number * 2**32 + line, "file_no": number, "line_no": line, "delivery": delivery}
+                marks = ", ".join("?" for _ in values)
+                con.execute(f"INSERT INTO staged_{name} ({', '.join(values)}) VALUES ({marks})", list(values.values()))
+            for statement in template.format(source=name, key=", ".join(definition.key)).split(";"):
+                if statement.strip():
+                    con.execute(statement)
+
+    def _rows(self, text: str) -> list[dict[str, str | None]]:
+        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        found = []
+        for row in csv.DictReader(io.StringIO("\n".join(lines)), skipinitialspace=True):
+            found.append({k.strip(): self._number(v.strip()) if v and v.strip() else None for k, v in row.items()})
+        return found
+
+    def _number(self, cell: str) -> str:
+        return _PERSON.sub(lambda match: self.people.get(match[1], match[0]), cell)
+
+    def actual(self, columns: list[str]) -> list[tuple[str, ...]]:
+        """The table's rows as text, people by their names."""
+        steps = {step.name: step for step in load_steps()}
+        needed: set[str] = set()
+        waiting = [self.table, "person_identity", "person_number"]
+        while waiting:
+            name = waiting.pop()
+            if name in steps and name not in needed:
+                needed.add(name)
+                waiting.extend(steps[name].reads)
+        for step in load_steps():
+            if step.name in needed:
+                self.warehouse.run_step(step)
+        con = self.warehouse.con
+        names = {number: f"@{name}" for name, number in self.people.items()}
+        ids = dict(con.execute(
+            "SELECT i.certno, i.person_id FROM person_identity AS i WHERE i.certno IS NOT NULL UNION ALL "
+            "SELECT n.number, i.person_id FROM person_number AS n INNER JOIN person_identity AS i USING (person_key)"
+        ).fetchall())
+        named = {ids[number]: name for number, name in names.items() if number in ids} | names
+        chosen = ", ".join(f'"{column}"' for column in columns)
+        frame = con.execute(f"SELECT {chosen} FROM {self.table}").fetchall()
+        return sorted(tuple(_text(value, named) for value in row) for row in frame)
+
+    def expected(self) -> tuple[list[str], list[tuple[str, ...]]]:
+        """Columns and rows of `expect.csv`."""
+        text = (self.folder / "expect.csv").read_text("utf-8")
+        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        reader = csv.DictReader(io.StringIO("\n".join(lines)), skipinitialspace=True)
+        columns = [name.strip() for name in reader.fieldnames or []]
+        rows = [tuple((row[key] or "").strip() for key in reader.fieldnames or []) for row in reader]
+        return columns, sorted(rows)
+
+
+def _text(value: Any, named: dict[str, str]) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return " ".join(_text(item, named) for item in value)
+    text = str(value)
+    if text.endswith(".00"):
+        text = text[:-3]
+    return named.get(text, text)
