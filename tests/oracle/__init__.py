@@ -1,0 +1,1 @@
+"""Plain readings of the policy in Python, compared with the SQL over random lives."""

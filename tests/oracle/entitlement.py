@@ -1,0 +1,349 @@
+"""The policy on waiting periods, benefit periods and the major-illness ceiling, read clause by clause.
+
+Plain and slow on purpose: one person at a time, nothing shared with the SQL that is compared with it.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from .life import RESIDENT, STAFF, Life, Payment, Policy, Relation, add_months, first_of_next_month, month_number, month_of
+
+COUNTED = {"1", "2", "4"}  # 0 and 3 say that there never was a relation
+FLEXIBLE = {"1103", "1203"}
+
+
+@dataclass
+class Insured:
+    """What somebody was covered for: years (any basic insurance, resident insurance), months, staff months by employers."""
+
+    years: set[int]
+    resident_years: set[int]
+    months: set[int]
+    employed_months: set[int]
+
+
+def relation_of(life: Life, payment: Payment) -> Relation | None:
+    """The relation that a payment belongs to."""
+    possible = [
+        r
+        for r in life.relations
+        if not r.elsewhere
+        and r.insutype == payment.insutype
+        and r.admdvs[:6] == payment.admdvs[:6]
+        and (r.uscc is None or payment.uscc is None or r.uscc == payment.uscc)
+    ]
+    if not possible:
+        return None
+    begun = [r for r in possible if month_of(r.begn) <= month_number(payment.end)]
+    if begun:
+        return max(begun, key=lambda r: r.begn)
+    return min(possible, key=lambda r: r.begn)
+
+
+def effective_date(payments: list[Payment]) -> date | None:
+    """The day of the first payment that was not taken back: money paid back is that which came in last."""
+    standing: list[list[Any]] = []
+    for payment in sorted(payments, key=lambda p: p.paid):
+        if payment.signed > 0:
+            standing.append([payment.paid, payment.signed])
+            continue
+        back = -payment.signed
+        while back > 0 and standing:
+            taken = min(back, standing[-1][1])
+            standing[-1][1] -= taken
+            back -= taken
+            if standing[-1][1] == 0:
+                standing.pop()
+    return standing[0][0] if standing else None
+
+
+def resident_payments(life: Life) -> dict[tuple[str | None, int], list[Payment]]:
+    """Payments of resident insurance by relation (None: none) and year; repairs are none."""
+    found: dict[tuple[str | None, int], list[Payment]] = {}
+    for payment in life.payments:
+        if payment.insutype in RESIDENT and payment.pay_type != "32":
+            relation = relation_of(life, payment)
+            for year in range(payment.begn // 100, payment.end // 100 + 1):
+                found.setdefault((relation.rlts_id if relation else None, year), []).append(payment)
+    return found
+
+
+def base_year(relation: Relation, policy: Policy) -> int:
+    """The year that a relation was begun for."""
+    coming = policy.windows.get(relation.begn.year + 1)
+    if coming and coming[0] <= relation.begn <= coming[1]:
+        return relation.begn.year + 1
+    return relation.begn.year
+
+
+def full_aid(life: Life, relation: Relation, year: int, policy: Policy) -> date | None:
+    """The day since which aid leaves no personal share of the year's premium, None where it leaves one (AID-2)."""
+    last = relation.end.year if relation.end else policy.insured_year
+    if relation.elsewhere or relation.status not in COUNTED or not base_year(relation, policy) <= year <= last:
+        return None
+    kinds = [
+        (policy.aid_types.get(kind, (None, None, None))[0] or 10**6, kind, begn)
+        for kind, begn, end in life.aid
+        if begn <= policy.as_of and begn <= date(year, 12, 31) and (end is None or end >= date(year, 1, 1))
+    ]
+    if not kinds:
+        return None
+    _, kind, begn = min(kinds)
+    _, tier1, tier2 = policy.aid_types.get(kind, (None, None, None))
+    if (tier2 if relation.tier == "2" else tier1) != 0:
+        return None
+    return max(date(year - 1, 12, 31), relation.begn, begn)
+
+
+def insured(life: Life, policy: Policy) -> Insured:
+    """All coverage that the rows prove."""
+    found = Insured(set(), set(), set(), set())
+    for (_, year), payments in resident_payments(life).items():
+        if effective_date(payments):
+            found.resident_years.add(year)
+            for payment in payments:
+                if payment.signed > 0:
+                    found.months |= {
+                        m for m in range(month_number(payment.begn), month_number(payment.end) + 1) if m // 12 == year
+                    }
+    for relation in life.relations:
+        if relation.insutype in RESIDENT and not relation.elsewhere:
+            for year in range(relation.begn.year, policy.insured_year + 1):
+                if full_aid(life, relation, year, policy):
+                    found.resident_years.add(year)
+                    found.months |= set(range(year * 12, year * 12 + 12))
+    for year, insutype, months in life.history:
+        if months >= 1:
+            if insutype in RESIDENT:
+                found.resident_years.add(year)
+            if insutype in RESIDENT | STAFF:
+                found.years.add(year)
+                if months >= 12:
+                    found.months |= set(range(year * 12, year * 12 + 12))
+                    if insutype in STAFF:
+                        found.employed_months |= set(range(year * 12, year * 12 + 12))
+    staff_money: dict[tuple[str | None, int], int] = {}
+    flexible: dict[str | None, bool] = {None: False}
+    for payment in life.payments:
+        if payment.insutype in STAFF and payment.pay_type != "32":
+            relation = relation_of(life, payment)
+            name = relation.rlts_id if relation else None
+            flexible[name] = bool(relation and relation.psn_type in FLEXIBLE)
+            for month in range(month_number(payment.begn), month_number(payment.end) + 1):
+                staff_money[name, month] = staff_money.get((name, month), 0) + payment.signed
+    for (name, month), amount in staff_money.items():
+        if amount > 0:
+            found.months.add(month)
+            if not flexible[name]:
+                found.employed_months.add(month)
+    for relation in life.relations:
+        unpaid_needed = relation.elsewhere or relation.psn_type.startswith("12")
+        if unpaid_needed and relation.insutype in STAFF | RESIDENT and relation.status in COUNTED:
+            if relation.status != "1" and relation.end is None:
+                continue
+            until = min(relation.end or policy.as_of, policy.as_of)
+            months = set(range(month_of(relation.begn), month_of(until) + 1))
+            found.months |= months
+            if relation.insutype in RESIDENT:
+                found.resident_years |= {m // 12 for m in months}
+            elif relation.psn_type not in FLEXIBLE:
+                found.employed_months |= months
+    found.years |= found.resident_years | {m // 12 for m in found.months}
+    return found
+
+
+def excused(life: Life, year: int) -> bool:
+    """Years of military service and in custody are no lapses (WAIT-7)."""
+    for begn, end in life.custody:
+        if begn <= date(year, 12, 31) and (end is None or end >= date(year, 1, 1)):
+            return True
+    return any(year <= discharge.year for discharge in life.veteran)
+
+
+def lapsed_years(life: Life, cover: Insured, policy: Policy) -> list[int]:
+    """The lapsed years just before the insured year (WAIT-7)."""
+    earlier = [y for y in cover.years if y < policy.insured_year]
+    if not earlier:
+        return []
+    between = range(max(earlier) + 1, policy.insured_year)
+    return [y for y in between if y >= policy.lapse_from_year and not excused(life, y)]
+
+
+def all_lapsed_years(life: Life, cover: Insured, policy: Policy) -> list[int]:
+    """Every lapsed year since the first covered one (CAP-6)."""
+    earlier = [y for y in cover.years if y < policy.insured_year]
+    if not earlier:
+        return []
+    between = range(min(earlier) + 1, policy.insured_year)
+    return [y for y in between if y not in cover.years and y >= policy.lapse_from_year and not excused(life, y)]
+
+
+def continuous_years(life: Life, cover: Insured, policy: Policy) -> int:
+    """Resident years ending with the insured year; what is no lapse neither counts nor breaks (CAP-1, CAP-5, CAP-7)."""
+    if policy.insured_year not in cover.resident_years:
+        return 0
+    count, year = 0, policy.insured_year
+    while year in cover.years or (excused(life, year) and year > min(cover.years)):
+        if year in cover.resident_years and (policy.cap_k_from_year is None or year >= policy.cap_k_from_year):
+            count += 1
+        year -= 1
+    return count
+
+
+def repaired_years(life: Life, lapses: list[int]) -> int:
+    """Lapsed years that were paid for afterwards to repair the waiting period (WAIT-4)."""
+    money: dict[int, int] = {}
+    for payment in life.payments:
+        if payment.pay_type == "32" and payment.insutype in RESIDENT:
+            for year in range(payment.begn // 100, payment.end // 100 + 1):
+                money[year] = money.get(year, 0) + payment.signed
+    return sum(1 for year in lapses if money.get(year, 0) > 0)
+
+
+def switched_in_time(paid: date, cover: Insured, policy: Policy) -> bool:
+    """TRN-1: two unbroken years, then from an employer's insurance to resident insurance within three months."""
+    before = {m for m in cover.months if m <= month_of(paid)} - {
+        m for m in cover.months if m // 12 == policy.insured_year and m not in cover.employed_months
+    }
+    if not before:
+        return False
+    last = max(before)
+    if last not in cover.employed_months or month_of(paid) - last - 1 > policy.gap_months:
+        return False
+    run = 0
+    while last - run in before:
+        run += 1
+    return run >= policy.min_years * 12
+
+
+def exemptions(life: Life, paid: date, cover: Insured, policy: Policy) -> list[str]:
+    """Why somebody does not wait (WAIT-1, NB-6, TRN-1, TRN-2)."""
+    reasons = []
+    if 0 <= (paid - life.brdy).days <= policy.newborn_days:
+        reasons.append("newborn")
+    if any(begn <= paid and (end is None or paid <= end) for _, begn, end in life.aid):
+        reasons.append("aid")
+    if switched_in_time(paid, cover, policy):
+        reasons.append("transition")
+    if any(day <= paid <= add_months(day, policy.veteran_months) for day in life.veteran):
+        reasons.append("veteran")
+    return [reason for reason in reasons if reason in policy.exempt]
+
+
+def zero_claim_years(life: Life, cover: Insured, policy: Policy) -> list[int]:
+    """Years without claims that still raise the insured year's ceiling (CAP-2, CAP-4)."""
+    last = policy.insured_year - 1
+    used = [y for y, _, reward in life.claims if reward and y <= (last if policy.reset_next_year else last + 1)]
+    return [
+        year
+        for year, amount, _ in life.claims
+        if amount == 0
+        and policy.reward_from_year <= year <= last
+        and year in cover.resident_years
+        and (year + 1 in cover.resident_years or not policy.zero_claim_needs_payment)
+        and (not used or year > max(used))
+    ]
+
+
+def ceiling(life: Life, cover: Insured, policy: Policy) -> dict[str, Any]:
+    """The major-illness ceiling with its parts (CAP-1 to CAP-6)."""
+    extra = max(0, continuous_years(life, cover, policy) - policy.cap_after_years)
+    step = Decimal(policy.cap_step)
+    continuous = step * extra
+    zero_claim = step * len(zero_claim_years(life, cover, policy))
+    penalty = step * len(all_lapsed_years(life, cover, policy))
+    base = None if policy.cap_base is None else Decimal(policy.cap_base)
+    total = None
+    if base is not None:
+        limit = base * Decimal(str(policy.cap_limit_ratio))
+        continuous = min(continuous, limit)
+        zero_claim = min(zero_claim, limit - continuous)
+        penalty = min(penalty, limit)
+        total = base + continuous + zero_claim - penalty
+    return {
+        "cap_base": base,
+        "cap_reward_continuous": continuous,
+        "cap_reward_zero_claim": zero_claim,
+        "cap_penalty": penalty,
+        "cap_total": total,
+    }
+
+
+def entitlement(life: Life, policy: Policy) -> dict[str, Any] | None:
+    """The entitlement of one person, None without a resident relation of the insured year.
+
+    `exempt_reasons` are all that apply; the table names one of them.
+    """
+    year = policy.insured_year
+    by_year = resident_payments(life)
+    found: list[tuple[bool, date, str, Relation]] = []
+    for relation in life.relations:
+        if relation.elsewhere or relation.insutype not in RESIDENT or relation.status not in COUNTED:
+            continue
+        paid_years = {y for (name, y), rows in by_year.items() if name == relation.rlts_id and effective_date(rows)}
+        aided_years = {y for y in range(relation.begn.year, year + 1) if full_aid(life, relation, y, policy)}
+        if not paid_years | aided_years and base_year(relation, policy) != year:
+            continue
+        if paid_years | aided_years and year not in paid_years | aided_years:
+            continue
+        paid = None
+        if year in paid_years:
+            paid = effective_date(by_year[relation.rlts_id, year])
+        elif year in aided_years:
+            paid = full_aid(life, relation, year, policy)
+        found.append((paid is None, paid or date.max, relation.rlts_id, relation))
+    if not found:
+        return None
+    _, paid, _, relation = min(found, key=lambda row: row[:3])
+    cover = insured(life, policy)
+    lapses = lapsed_years(life, cover, policy)
+    row: dict[str, Any] = {
+        "psn_insu_rlts_id": relation.rlts_id,
+        "insu_admdvs": relation.admdvs,
+        "insu_year": year,
+        "tier": relation.tier,
+        "in_window": False,
+        "paid_date": None,
+        "continuous_years": continuous_years(life, cover, policy),
+        "lapsed_years": len(lapses),
+        "repaired_years": repaired_years(life, lapses),
+        "fixed_months": 0,
+        "variable_months": 0,
+        "waiting_months": 0,
+        "wait_start": None,
+        "benefit_begn": None,
+        "benefit_end": None,
+        "exempt_reasons": [],
+        **ceiling(life, cover, policy),
+    }
+    if paid == date.max:
+        return row
+    new_year = date(year, 1, 1)
+    window = policy.windows.get(year)
+    row["paid_date"] = paid
+    row["in_window"] = window is not None and window[0] <= paid <= window[1]
+    row["benefit_end"] = date(year, 12, 31)
+    reasons = exemptions(life, paid, cover, policy)
+    late = window is not None and paid > window[1]
+    if "newborn" in reasons:
+        born_in_window = window is not None and window[0] <= life.brdy <= window[1]
+        row["benefit_begn"] = life.brdy if life.brdy.year == year or born_in_window else new_year
+        row["exempt_reasons"] = reasons
+        return row
+    if not reasons and (late or lapses):
+        row["fixed_months"] = policy.fixed_months
+        if lapses:
+            row["variable_months"] = max(0, len(lapses) - policy.var_offset - row["repaired_years"])
+        total = row["fixed_months"] + row["variable_months"]
+        if len(lapses) >= policy.floor_lapsed_years:
+            total = max(total, policy.floor_months)
+        row["waiting_months"] = total
+        row["wait_start"] = new_year if paid < new_year else paid + timedelta(days=1)
+        row["benefit_begn"] = add_months(row["wait_start"], total)
+        return row
+    if late or lapses:
+        row["exempt_reasons"] = reasons
+    row["benefit_begn"] = new_year if paid < new_year else first_of_next_month(paid)
+    return row
