@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check prove bench samples clean
+.PHONY: help setup demo test check prove bench samples docs clean
 
 help:
 	@echo "make setup    .venv with pinned versions, and $(BIN)/canbao"
@@ -17,6 +17,7 @@ help:
 	@echo "make prove    the longer proofs"
 	@echo "make bench    a night of 3.4 million people against its floor"
 	@echo "make samples  data_samples/ anew"
+	@echo "make docs     docs/tables.md and docs/sources.md anew"
 	@echo "make clean    remove what these made"
 
 setup: .venv/.ready
@@ -48,6 +49,9 @@ bench: setup
 
 samples: setup
 	@$(BIN)/python -m canbao.generate.samples
+
+docs: setup
+	@$(BIN)/python -m canbao.docs tables sources
 
 clean:
 	@rm -rf .demo .bench .pytest_cache .mypy_cache .ruff_cache
