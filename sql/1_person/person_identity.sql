@@ -17,7 +17,10 @@ main AS (
     SELECT
         k.person_key,
         k.source_bits,
-        coalesce(p.number_key, l.number_key, k.person_key) AS number_key,
+        -- a birth certificate's number gives way to a certificate number
+        coalesce(
+            p.number_key, CASE WHEN l.number_key >= 0 OR k.person_key < 0 THEN l.number_key END, k.person_key
+        ) AS number_key,
         p.psn_cert_type
     FROM person_key AS k
     LEFT JOIN population_person AS p ON k.person_key = p.person_key
