@@ -50,11 +50,11 @@ only_15 AS (
 ),
 
 other_type AS (
-    -- the certificate's type as the enrollment says it, for who is not in the population
-    SELECT person_key, min(psn_cert_type) AS psn_cert_type
+    -- the certificate's type as the enrollment by this very number says it, for who is not in the population
+    SELECT number_key, min(psn_cert_type) AS psn_cert_type
     FROM relation_row
     WHERE psn_cert_type IS NOT NULL
-    GROUP BY person_key
+    GROUP BY number_key
 ),
 
 texted AS (
@@ -71,7 +71,7 @@ texted AS (
     LEFT JOIN written AS w ON m.number_key = w.number_key
     LEFT JOIN written AS f ON m.person_key = f.number_key
     LEFT JOIN only_15 AS o ON m.number_key = o.number_key
-    LEFT JOIN other_type AS t ON m.person_key = t.person_key
+    LEFT JOIN other_type AS t ON m.number_key = t.number_key
 ),
 
 dated AS (
