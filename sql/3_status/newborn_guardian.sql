@@ -8,16 +8,21 @@ child AS (
     SELECT f.person_key, f.mother_key, f.father_key
     FROM person_fact AS f
     CROSS JOIN run
-    WHERE year(f.brdy) = run.insured_year
+    WHERE
+        year(f.brdy) = run.insured_year
+        -- a child with a paid relation of its own is insured by itself, or was
+        AND NOT EXISTS (
+            SELECT 1 FROM relation AS r WHERE r.person_key = f.person_key AND r.system = 'resident' AND r.covers_year
+        )
 ),
 
 declared AS (
-    SELECT r.person_key, min(coalesce(l.person_key, number_key(r.guardian_certno))) AS guardian_key
+    -- several: one who is insured will do
+    SELECT DISTINCT r.person_key, coalesce(l.person_key, number_key(r.guardian_certno)) AS guardian_key
     FROM relation_row AS r
     INNER JOIN child AS c ON r.person_key = c.person_key
     LEFT JOIN number_link AS l ON number_key(r.guardian_certno) = l.number_key
     WHERE r.guardian_certno IS NOT NULL
-    GROUP BY r.person_key
 ),
 
 candidate AS (
