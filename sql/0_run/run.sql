@@ -22,6 +22,7 @@ chosen AS (
         max(CASE WHEN p.name = 'cap.reward_from_year' THEN p.value END)::INTEGER AS reward_from_year,
         coalesce(max(CASE WHEN p.name = 'cap.zero_claim_needs_payment' THEN p.value END)::BOOLEAN, true)
             AS zero_claim_needs_payment,
+        coalesce(max(CASE WHEN p.name = 'cap.reset_next_year' THEN p.value END)::BOOLEAN, true) AS reset_next_year,
         max(CASE WHEN p.name = 'retention.staff_months' THEN p.value END)::INTEGER AS retention_staff_months,
         max(CASE WHEN p.name = 'retention.short_term_months' THEN p.value END)::INTEGER AS short_term_months,
         max(CASE WHEN p.name = 'transition.gap_months' THEN p.value END)::INTEGER AS transition_gap_months,

@@ -17,6 +17,11 @@ odd AS (
     FROM other_row
     WHERE (number_key < 0 OR length(certno) = 15) AND source <> 'birth'
     UNION ALL
+    SELECT number_key(h.certno), coalesce(l.person_key, number_key(h.certno)), h.certno, true
+    FROM src_enrollment_history AS h
+    LEFT JOIN number_link AS l ON number_key(h.certno) = l.number_key
+    WHERE NOT has_18_form(h.certno)
+    UNION ALL
     SELECT p.number_key, p.person_key, t.certno, true
     FROM payment_row AS p
     INNER JOIN src_tax_payment AS t ON p.row_no = t.row_no

@@ -1,5 +1,5 @@
 -- title: 其他来源的号码 / numbers of the small sources with their person
--- grain: one row per row of a source that is neither population, enrollment nor tax payment
+-- grain: one row per row of a source that is neither population, enrollment, its history nor tax payment
 -- columns:
 --   source_bit: see code_source_bit
 WITH
@@ -19,8 +19,6 @@ numbered AS (
     SELECT 'vaccination', row_no, certno, psn_name, brdy FROM src_vaccination
     UNION ALL
     SELECT 'annual_claim', row_no, certno, NULL, NULL FROM src_annual_claim
-    UNION ALL
-    SELECT 'enrollment_history', row_no, certno, NULL, NULL FROM src_enrollment_history
     UNION ALL
     SELECT 'grid_feedback', row_no, certno, NULL, NULL FROM src_grid_feedback
     UNION ALL

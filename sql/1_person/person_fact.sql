@@ -63,10 +63,6 @@ stranger_name AS (
 
 SELECT
     i.person_key,
-    i.person_id,
-    i.certno,
-    i.psn_cert_type,
-    i.cert_check,
     i.source_bits,
     p.person_key IS NOT NULL AS in_population,
     coalesce(p.psn_name, b.psn_name, n.psn_name) AS psn_name,

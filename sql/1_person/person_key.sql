@@ -10,6 +10,8 @@ seen AS (
     UNION ALL
     SELECT person_key, 64 AS bit FROM payment_row GROUP BY person_key
     UNION ALL
+    SELECT person_key, 8192 AS bit FROM history_person
+    UNION ALL
     SELECT o.person_key, b.bit::INTEGER AS bit
     FROM other_row AS o
     INNER JOIN code_source_bit AS b ON o.source = b.code

@@ -7,14 +7,20 @@
 --   is_normal: status normal and not ended before the as-of date
 --   is_stopped: paused or terminated
 WITH
+own_repeated AS (
+    SELECT own.psn_insu_rlts_id
+    FROM src_enrollment AS own
+    INNER JOIN src_enrollment_elsewhere AS e ON own.psn_insu_rlts_id = e.psn_insu_rlts_id
+),
+
 both_sources AS (
     SELECT *, false AS is_elsewhere
     FROM src_enrollment
     UNION ALL BY NAME
     -- the national feed may repeat this city's own relations
     SELECT *, true AS is_elsewhere
-    FROM src_enrollment_elsewhere AS e
-    WHERE NOT EXISTS (SELECT 1 FROM src_enrollment AS own WHERE own.psn_insu_rlts_id = e.psn_insu_rlts_id)
+    FROM src_enrollment_elsewhere
+    WHERE psn_insu_rlts_id NOT IN (SELECT psn_insu_rlts_id FROM own_repeated)
 ),
 
 keyed AS (
@@ -32,6 +38,7 @@ SELECT
     k.psn_cert_type,
     k.psn_name,
     k.insutype,
+    try_cast(k.insutype AS SMALLINT) AS insutype_no,
     c.system,
     coalesce(c.needs_payment = 'false', false) OR coalesce(t.is_retired = 'true', false) AS needs_no_payment,
     coalesce(t.is_flexible = 'true', false) AS is_flexible,
@@ -40,6 +47,8 @@ SELECT
     k.psn_insu_stas,
     k.insu_admdvs,
     place6(k.insu_admdvs) AS place6,
+    join_key(place6(k.insu_admdvs)) AS place_key,
+    CASE WHEN k.uscc IS NOT NULL THEN join_key(k.uscc) END AS uscc_key,
     k.emp_no,
     k.emp_name,
     k.uscc,

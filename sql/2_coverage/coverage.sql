@@ -27,20 +27,20 @@ summed AS (
     SELECT
         person_key,
         rel_no,
-        insutype,
+        insutype_no,
         min(year * 12 + log2(month_bits & -month_bits)::INTEGER) AS begn_no,
         max(year * 12 + floor(log2(month_bits))::INTEGER) AS end_no,
         sum(bit_count(month_bits)) AS months
     FROM paid
-    GROUP BY person_key, rel_no, insutype
+    GROUP BY person_key, rel_no, insutype_no
 ),
 
 -- most relations are one run; only the others are taken apart month by month
 broken_month AS (
-    SELECT p.person_key, p.rel_no, p.insutype, p.year * 12 + m.bit AS no
+    SELECT p.person_key, p.rel_no, p.insutype_no, p.year * 12 + m.bit AS no
     FROM paid AS p
     INNER JOIN summed AS s
-        ON p.person_key = s.person_key AND p.rel_no IS NOT DISTINCT FROM s.rel_no AND p.insutype = s.insutype
+        ON p.person_key = s.person_key AND p.rel_no IS NOT DISTINCT FROM s.rel_no AND p.insutype_no = s.insutype_no
     INNER JOIN (SELECT unnest(range(0, 12))::INTEGER AS bit) AS m ON (p.month_bits >> m.bit) & 1 = 1
     WHERE s.months <> s.end_no - s.begn_no + 1
 ),
@@ -48,36 +48,36 @@ broken_month AS (
 broken_island AS (
     SELECT
         *,
-        no - row_number() OVER (PARTITION BY person_key, rel_no, insutype ORDER BY no) AS island
+        no - row_number() OVER (PARTITION BY person_key, rel_no, insutype_no ORDER BY no) AS island
     FROM broken_month
 ),
 
 loose_place AS (
     -- the place of payments without a relation is the payment's
-    SELECT p.person_key, p.insutype, min(r.insu_admdvs) AS insu_admdvs
+    SELECT p.person_key, p.insutype_no, min(t.insu_admdvs) AS insu_admdvs
     FROM payment AS p
-    INNER JOIN payment_row AS r ON p.row_no = r.row_no
+    INNER JOIN src_tax_payment AS t ON p.row_no = t.row_no
     WHERE p.rel_no IS NULL
-    GROUP BY p.person_key, p.insutype
+    GROUP BY p.person_key, p.insutype_no
 ),
 
 run_of_months AS (
-    SELECT person_key, rel_no, insutype, begn_no, end_no, true AS paid, false AS projected
+    SELECT person_key, rel_no, insutype_no, begn_no, end_no, true AS paid, false AS projected
     FROM summed
     WHERE months = end_no - begn_no + 1
     UNION ALL
-    SELECT person_key, rel_no, insutype, min(no), max(no), true, false
+    SELECT person_key, rel_no, insutype_no, min(no), max(no), true, false
     FROM broken_island
-    GROUP BY person_key, rel_no, insutype, island
+    GROUP BY person_key, rel_no, insutype_no, island
     UNION ALL
-    SELECT person_key, rel_no, insutype, begn_no, end_no, paid, projected
+    SELECT person_key, rel_no, insutype_no, begn_no, end_no, paid, projected
     FROM interval_cover
 )
 
 SELECT
     i.person_id,
     r.psn_insu_rlts_id,
-    m.insutype,
+    m.insutype_no::VARCHAR AS insutype,
     CASE WHEN m.rel_no IS NULL THEN o.insu_admdvs ELSE r.insu_admdvs END AS insu_admdvs,
     month_text(m.begn_no) AS begn_month,
     month_text(m.end_no) AS end_month,
@@ -86,4 +86,4 @@ SELECT
 FROM run_of_months AS m
 INNER JOIN person_identity AS i ON m.person_key = i.person_key
 LEFT JOIN relation_row AS r ON m.rel_no = r.row_no
-LEFT JOIN loose_place AS o ON m.person_key = o.person_key AND m.insutype = o.insutype
+LEFT JOIN loose_place AS o ON m.person_key = o.person_key AND m.insutype_no = o.insutype_no

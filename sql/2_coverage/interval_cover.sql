@@ -8,7 +8,7 @@ WITH
 spell AS (
     -- elsewhere: a normal record counts as paid from its beginning, a stopped one until its end
     SELECT
-        r.row_no AS rel_no, r.person_key, r.system, r.insutype,
+        r.row_no AS rel_no, r.person_key, r.system, r.insutype_no,
         date_month_no(r.begn_date) AS begn_no,
         CASE
             WHEN r.is_normal THEN least(run.year_last_month, coalesce(date_month_no(r.end_date), run.year_last_month))
@@ -22,7 +22,7 @@ spell AS (
     UNION ALL
     -- this city, no payment needed: until now, or until it was stopped
     SELECT
-        r.row_no, r.person_key, r.system, r.insutype,
+        r.row_no, r.person_key, r.system, r.insutype_no,
         date_month_no(r.begn_date),
         CASE
             WHEN r.is_normal THEN run.as_of_month
@@ -35,7 +35,7 @@ spell AS (
     WHERE NOT r.is_elsewhere AND r.system = 'staff' AND r.needs_no_payment
     UNION ALL
     SELECT
-        r.row_no, r.person_key, r.system, r.insutype,
+        r.row_no, r.person_key, r.system, r.insutype_no,
         greatest(date_month_no(r.begn_date), run.as_of_month + 1),
         run.year_last_month,
         false,
@@ -46,7 +46,7 @@ spell AS (
     UNION ALL
     -- this city, paid up to now and without an end: taken to continue
     SELECT
-        r.row_no, r.person_key, r.system, r.insutype,
+        r.row_no, r.person_key, r.system, r.insutype_no,
         p.last_no + 1,
         run.year_last_month,
         false,

@@ -5,43 +5,66 @@
 --   month_bits: bit 0 is January, bit 11 December
 --   amount: net amount paid for the year
 WITH
-spread AS (
-    -- a payment over several years counts in each of them
-    SELECT p.*, p.begn_no // 12 AS year
-    FROM payment AS p
-    WHERE p.begn_no // 12 = p.end_no // 12
-    UNION ALL
-    SELECT p.*, unnest(range(p.begn_no // 12, p.end_no // 12 + 1))::INTEGER AS year
-    FROM payment AS p
-    WHERE p.begn_no // 12 <> p.end_no // 12
-),
-
 bits AS (
     SELECT
         person_key,
         rel_no,
-        system,
-        insutype,
-        year,
+        insutype_no,
+        is_staff,
+        begn_no // 12 AS year,
         amount,
+        1 AS years,
         end_no - begn_no + 1 AS months,
-        greatest(begn_no, year * 12) - year * 12 AS first_bit,
-        least(end_no, year * 12 + 11) - year * 12 AS last_bit
-    FROM spread
+        begn_no % 12 AS first_bit,
+        end_no % 12 AS last_bit
+    FROM payment
+    WHERE begn_no // 12 = end_no // 12
+    UNION ALL
+    -- a payment over several years counts in each of them
+    SELECT
+        p.person_key,
+        p.rel_no,
+        p.insutype_no,
+        p.is_staff,
+        p.year,
+        p.amount,
+        p.end_no // 12 - p.begn_no // 12 + 1,
+        p.end_no - p.begn_no + 1,
+        greatest(p.begn_no, p.year * 12) - p.year * 12,
+        least(p.end_no, p.year * 12 + 11) - p.year * 12
+    FROM (
+        SELECT *, unnest(range(begn_no // 12, end_no // 12 + 1))::INTEGER AS year
+        FROM payment
+        WHERE begn_no // 12 <> end_no // 12
+    ) AS p
 ),
 
 grouped AS (
     SELECT
-        person_key,
+        any_value(person_key) AS person_key,
         rel_no,
-        system,
-        insutype,
+        any_value(insutype_no) AS insutype_no,
+        any_value(is_staff) AS is_staff,
         year,
         sum(amount) AS amount,
-        bool_or(amount < 0) AS has_refund,
+        min(amount) < 0 AS has_refund,
         bit_or(CASE WHEN amount > 0 THEN (1 << (last_bit + 1)) - (1 << first_bit) ELSE 0 END)::INTEGER AS month_bits
     FROM bits
-    GROUP BY person_key, rel_no, system, insutype, year
+    WHERE rel_no IS NOT NULL
+    GROUP BY rel_no, year
+    UNION ALL
+    SELECT
+        person_key,
+        NULL,
+        insutype_no,
+        any_value(is_staff),
+        year,
+        sum(amount),
+        min(amount) < 0,
+        bit_or(CASE WHEN amount > 0 THEN (1 << (last_bit + 1)) - (1 << first_bit) ELSE 0 END)::INTEGER
+    FROM bits
+    WHERE rel_no IS NULL
+    GROUP BY person_key, insutype_no, year
 ),
 
 refunded_month AS (
@@ -49,43 +72,45 @@ refunded_month AS (
     SELECT
         b.person_key,
         b.rel_no,
-        b.insutype,
+        b.insutype_no,
         b.year,
         m.bit,
         sum(b.amount / b.months) AS amount
     FROM bits AS b
-    INNER JOIN grouped AS g
-        ON
-            b.person_key = g.person_key
-            AND b.rel_no IS NOT DISTINCT FROM g.rel_no
-            AND b.insutype = g.insutype
-            AND b.year = g.year
-            AND g.has_refund
-            AND g.system = 'staff'
+    INNER JOIN (SELECT DISTINCT person_key, year FROM grouped WHERE has_refund AND is_staff) AS g
+        ON b.person_key = g.person_key AND b.year = g.year
     INNER JOIN (SELECT unnest(range(0, 12))::INTEGER AS bit) AS m ON m.bit BETWEEN b.first_bit AND b.last_bit
-    GROUP BY b.person_key, b.rel_no, b.insutype, b.year, m.bit
+    WHERE b.is_staff
+    GROUP BY b.person_key, b.rel_no, b.insutype_no, b.year, m.bit
 ),
 
 refunded AS (
-    SELECT person_key, rel_no, insutype, year, bit_or(CASE WHEN amount > 0 THEN 1 << bit ELSE 0 END)::INTEGER AS month_bits
+    SELECT
+        person_key,
+        rel_no,
+        insutype_no,
+        year,
+        bit_or(CASE WHEN amount > 0 THEN 1 << bit ELSE 0 END)::INTEGER AS month_bits
     FROM refunded_month
-    GROUP BY person_key, rel_no, insutype, year
+    GROUP BY person_key, rel_no, insutype_no, year
+),
+
+netted AS (
+    SELECT person_key, rel_no, insutype_no, is_staff, year, amount, month_bits
+    FROM grouped
+    WHERE NOT (has_refund AND is_staff) AND (is_staff OR amount > 0)
+    UNION ALL
+    SELECT g.person_key, g.rel_no, g.insutype_no, g.is_staff, g.year, g.amount, r.month_bits
+    FROM grouped AS g
+    INNER JOIN refunded AS r
+        ON
+            g.person_key = r.person_key
+            AND g.rel_no IS NOT DISTINCT FROM r.rel_no
+            AND g.insutype_no = r.insutype_no
+            AND g.year = r.year
+    WHERE g.has_refund AND g.is_staff
 )
 
-SELECT
-    g.person_key,
-    g.rel_no,
-    g.system,
-    g.insutype,
-    g.year,
-    g.amount,
-    coalesce(r.month_bits, g.month_bits) AS month_bits
-FROM grouped AS g
-LEFT JOIN refunded AS r
-    ON
-        g.person_key = r.person_key
-        AND g.rel_no IS NOT DISTINCT FROM r.rel_no
-        AND g.insutype = r.insutype
-        AND g.year = r.year
-WHERE
-    CASE WHEN g.system = 'resident' THEN g.amount > 0 ELSE coalesce(r.month_bits, g.month_bits) <> 0 END
+SELECT person_key, rel_no, insutype_no, is_staff, year, amount, month_bits
+FROM netted
+WHERE month_bits <> 0

@@ -6,31 +6,42 @@
 --     of several the one begun last before the accrual's end (contract 3.2); null where there is none
 WITH
 counted AS (
-    SELECT person_key, insutype, count(*) AS relations, min(row_no) AS rel_no
+    SELECT
+        person_key,
+        insutype_no,
+        count(*) AS relations,
+        any_value(row_no) AS rel_no,
+        any_value(place_key) AS place_key,
+        any_value(uscc_key) AS uscc_key
     FROM relation_row
-    WHERE NOT is_elsewhere
-    GROUP BY person_key, insutype
+    WHERE NOT is_elsewhere AND system IS NOT NULL
+    GROUP BY person_key, insutype_no
 ),
 
 basic AS (
-    SELECT p.*, c.relations, c.rel_no AS sole_rel_no
-    FROM payment_row AS p
-    LEFT JOIN counted AS c ON p.person_key = c.person_key AND p.insutype = c.insutype
-    WHERE p.system IS NOT NULL AND NOT p.is_repair
-),
-
-sole AS (
     SELECT
-        b.* EXCLUDE (relations, sole_rel_no),
+        p.row_no,
+        p.person_key,
+        p.insutype_no,
+        p.is_staff,
+        p.begn_no,
+        p.end_no,
+        p.amount,
+        p.paid_date,
+        p.tier,
+        p.place_key,
+        p.uscc_key,
+        coalesce(c.relations, 0) > 1 AS has_several,
         CASE
             WHEN
-                (b.place6 IS NULL OR b.place6 = r.place6)
-                AND (b.uscc IS NULL OR r.uscc IS NULL OR b.uscc = r.uscc)
-                THEN r.row_no
+                c.relations = 1
+                AND (p.place_key IS NULL OR p.place_key = c.place_key)
+                AND (p.uscc_key IS NULL OR c.uscc_key IS NULL OR p.uscc_key = c.uscc_key)
+                THEN c.rel_no
         END AS rel_no
-    FROM basic AS b
-    LEFT JOIN relation_row AS r ON b.sole_rel_no = r.row_no
-    WHERE coalesce(b.relations, 0) <= 1
+    FROM payment_row AS p
+    LEFT JOIN counted AS c ON p.person_key = c.person_key AND p.insutype_no = c.insutype_no
+    WHERE p.is_staff IS NOT NULL AND NOT p.is_repair
 ),
 
 candidate AS (
@@ -46,21 +57,21 @@ candidate AS (
                 r.psn_insu_rlts_id
         ) AS rank_no
     FROM basic AS b
-    INNER JOIN relation_row AS r ON b.person_key = r.person_key AND b.insutype = r.insutype
+    INNER JOIN relation_row AS r ON b.person_key = r.person_key AND b.insutype_no = r.insutype_no
     WHERE
-        b.relations > 1
+        b.has_several
         AND NOT r.is_elsewhere
-        AND (b.place6 IS NULL OR b.place6 = r.place6)
-        AND (b.uscc IS NULL OR r.uscc IS NULL OR b.uscc = r.uscc)
-),
-
-best AS (
-    SELECT row_no, rel_no FROM candidate WHERE rank_no = 1
+        AND (b.place_key IS NULL OR b.place_key = r.place_key)
+        AND (b.uscc_key IS NULL OR r.uscc_key IS NULL OR b.uscc_key = r.uscc_key)
 )
 
-SELECT row_no, person_key, insutype, system, begn_no, end_no, amount, paid_date, tier, rel_no FROM sole
+SELECT row_no, person_key, insutype_no, is_staff, begn_no, end_no, amount, paid_date, tier, uscc_key, rel_no
+FROM basic
+WHERE NOT has_several
 UNION ALL
-SELECT b.row_no, b.person_key, b.insutype, b.system, b.begn_no, b.end_no, b.amount, b.paid_date, b.tier, t.rel_no
+SELECT
+    b.row_no, b.person_key, b.insutype_no, b.is_staff, b.begn_no, b.end_no, b.amount, b.paid_date, b.tier, b.uscc_key,
+    c.rel_no
 FROM basic AS b
-LEFT JOIN best AS t ON b.row_no = t.row_no
-WHERE b.relations > 1
+LEFT JOIN (SELECT row_no, rel_no FROM candidate WHERE rank_no = 1) AS c ON b.row_no = c.row_no
+WHERE b.has_several

@@ -16,18 +16,21 @@ year_seen AS (
     FROM interval_cover AS i
     CROSS JOIN run
     WHERE i.paid
-    UNION ALL
-    SELECT o.person_key, h.insu_year, c.system
-    FROM src_enrollment_history AS h
-    INNER JOIN other_row AS o ON h.row_no = o.row_no AND o.source = 'enrollment_history'
-    INNER JOIN code_insutype_class AS c ON h.insutype = c.code
-    WHERE h.months >= 1
+),
+
+own AS (
+    SELECT
+        person_key,
+        bit_or(1::BIGINT << (year - 1990)) AS any_bits,
+        bit_or(CASE WHEN system = 'resident' THEN 1::BIGINT << (year - 1990) ELSE 0 END) AS resident_bits
+    FROM year_seen
+    WHERE year BETWEEN 1990 AND 2050
+    GROUP BY person_key
 )
 
 SELECT
-    person_key,
-    bit_or(1::BIGINT << (year - 1990)) AS any_bits,
-    bit_or(CASE WHEN system = 'resident' THEN 1::BIGINT << (year - 1990) ELSE 0 END) AS resident_bits
-FROM year_seen
-WHERE year BETWEEN 1990 AND 2050
-GROUP BY person_key
+    coalesce(o.person_key, h.person_key) AS person_key,
+    coalesce(o.any_bits, 0) | coalesce(h.any_bits, 0) AS any_bits,
+    coalesce(o.resident_bits, 0) | coalesce(h.resident_bits, 0) AS resident_bits
+FROM own AS o
+FULL JOIN history_person AS h ON o.person_key = h.person_key

@@ -2,6 +2,7 @@
 -- grain: one row per relation of a basic insurance
 -- rules: DUP-1, DUP-5
 -- columns:
+--   base_year: insured year that a resident relation was begun for, year of begn_date otherwise
 --   of_year: the relation is of the insured year (contract 3.2); for staff: it touches the year
 --   covers_now: makes its person staff insured today
 --   covers_year: resident: paid or fully aided for the insured year; elsewhere: normal
@@ -21,13 +22,22 @@ interval_bits AS (
 )
 
 SELECT
-    r.*,
-    s.base_year,
-    p.first_no,
+    r.row_no,
+    r.person_key,
+    r.psn_insu_rlts_id,
+    r.insutype_no,
+    r.system,
+    r.psn_insu_stas,
+    r.begn_date,
+    r.needs_no_payment,
+    r.is_flexible,
+    r.is_retired,
+    r.is_elsewhere,
+    r.is_normal,
+    r.is_stopped,
+    coalesce(s.base_year, year(r.begn_date))::INTEGER AS base_year,
     p.last_no,
-    coalesce(p.months, 0) AS paid_months,
     p.year_amount,
-    coalesce(p.year_by_aid, false) AS year_by_aid,
     CASE
         WHEN r.is_elsewhere THEN r.is_normal AND r.begn_date <= run.year_end
         WHEN r.system = 'resident' THEN coalesce(p.covers_year, false)
@@ -37,7 +47,9 @@ SELECT
         AS covers_now,
     CASE
         WHEN r.system = 'resident' AND NOT r.is_elsewhere
-            THEN coalesce(p.covers_year, false) OR (p.rel_no IS NULL AND s.base_year = run.insured_year)
+            THEN
+                coalesce(p.covers_year, false)
+                OR (p.rel_no IS NULL AND coalesce(s.base_year, year(r.begn_date)) = run.insured_year)
         ELSE
             coalesce(p.covers_year, false)
             OR year(r.begn_date) = run.insured_year

@@ -3,7 +3,7 @@
 -- rules: PER-3, PER-4, PER-5, PER-6, REF-1
 -- columns:
 --   paid_date: first payment that was not taken back (contract 3.5);
---     with full aid the later of 31 December before the year and begn_date
+--     with full aid the later of 31 December before the year and begn_date, of the relation and of the aid
 WITH
 payment_of_year AS (
     SELECT c.person_key, c.rel_no, c.year, p.row_no, p.amount, p.paid_date, p.tier
@@ -12,7 +12,7 @@ payment_of_year AS (
         ON
             c.person_key = p.person_key
             AND c.rel_no IS NOT DISTINCT FROM p.rel_no
-            AND c.insutype = p.insutype
+            AND c.insutype_no = p.insutype_no
             AND c.year BETWEEN p.begn_no // 12 AND p.end_no // 12
     CROSS JOIN run
     WHERE c.system = 'resident' AND NOT c.by_aid AND c.year >= run.insured_year - 1
@@ -82,11 +82,12 @@ SELECT
     c.person_key,
     c.rel_no,
     c.year,
-    greatest(make_date(c.year - 1, 12, 31), r.begn_date),
+    greatest(make_date(c.year - 1, 12, 31), r.begn_date, f.aided_from),
     0,
     r.tier,
     true
 FROM covered_year AS c
 INNER JOIN relation_row AS r ON c.rel_no = r.row_no
+INNER JOIN full_aid_year AS f ON c.rel_no = f.rel_no AND c.year = f.year
 CROSS JOIN run
 WHERE c.by_aid AND c.year >= run.insured_year - 1

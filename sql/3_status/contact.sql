@@ -2,9 +2,10 @@
 -- grain: one row per uninsured child with a known guardian
 WITH
 told AS (
-    SELECT s.person_key, 1 AS rank_no, s.mother_key AS contact_key, s.mother_name AS contact_name
+    SELECT s.person_key, 1 AS rank_no, f.mother_key AS contact_key, f.mother_name AS contact_name
     FROM person_status AS s
-    WHERE s.status = 'uninsured' AND (s.mother_key IS NOT NULL OR s.mother_name IS NOT NULL)
+    INNER JOIN person_fact AS f ON s.person_key = f.person_key
+    WHERE s.status = 'uninsured' AND (f.mother_key IS NOT NULL OR f.mother_name IS NOT NULL)
     UNION ALL
     SELECT o.person_key, 2, coalesce(l.person_key, number_key(v.guardian_certno)), NULL
     FROM src_vaccination AS v
@@ -13,9 +14,10 @@ told AS (
     LEFT JOIN number_link AS l ON number_key(v.guardian_certno) = l.number_key
     WHERE v.guardian_certno IS NOT NULL
     UNION ALL
-    SELECT s.person_key, 3, s.father_key, NULL
+    SELECT s.person_key, 3, f.father_key, NULL
     FROM person_status AS s
-    WHERE s.status = 'uninsured' AND s.father_key IS NOT NULL
+    INNER JOIN person_fact AS f ON s.person_key = f.person_key
+    WHERE s.status = 'uninsured' AND f.father_key IS NOT NULL
 )
 
 SELECT

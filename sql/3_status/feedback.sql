@@ -13,13 +13,13 @@
 --   contradicted_by: source whose data say otherwise
 SELECT
     f.batch_id,
-    s.person_id,
+    i.person_id,
     f.division_code,
     f.reason_code,
     f.found_date,
     f.end_date,
     CASE
-        WHEN s.person_id IS NULL THEN 'unknown_person'
+        WHEN i.person_id IS NULL THEN 'unknown_person'
         WHEN NOT f.is_known_reason THEN 'unknown_reason'
         WHEN s.status IN ('staff', 'resident', 'elsewhere', 'attached_newborn') THEN 'closed_insured'
         WHEN NOT f.in_force THEN 'expired'
@@ -33,3 +33,4 @@ SELECT
     END AS contradicted_by
 FROM feedback_row AS f
 LEFT JOIN person_status AS s ON f.person_key = s.person_key
+LEFT JOIN person_identity AS i ON f.person_key = i.person_key

@@ -30,19 +30,18 @@ other_certno AS (
 )
 
 SELECT
-    s.person_id,
-    s.certno,
-    s.psn_cert_type,
-    s.psn_name,
-    s.gend,
-    s.brdy,
-    date_diff('year', s.brdy, run.as_of)::INTEGER
-    - (CASE WHEN strftime(s.brdy, '%m%d') > strftime(run.as_of, '%m%d') THEN 1 ELSE 0 END) AS age,
-    s.resd_code,
-    s.live_code,
-    s.household_no,
-    s.in_population,
-    s.cert_check,
+    i.person_id,
+    i.certno,
+    i.psn_cert_type,
+    f.psn_name,
+    f.gend,
+    f.brdy,
+    age_on(f.brdy, run.as_of) AS age,
+    f.resd_code,
+    f.live_code,
+    f.household_no,
+    f.in_population,
+    i.cert_check,
     coalesce(o.other_certnos, []::VARCHAR []) AS other_certnos,
     s.status AS insured_status,
     CASE s.status
@@ -61,6 +60,8 @@ SELECT
     b.sources
 FROM person_status AS s
 CROSS JOIN run
+INNER JOIN person_identity AS i ON s.person_key = i.person_key
+INNER JOIN person_fact AS f ON s.person_key = f.person_key
 INNER JOIN source_set AS b ON s.source_bits = b.source_bits
 LEFT JOIN person_tag AS p ON s.person_key = p.person_key
 LEFT JOIN tag_set AS t ON p.tag_bits = t.tag_bits

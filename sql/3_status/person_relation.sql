@@ -18,7 +18,7 @@ relation_flag AS (
         NOT is_elsewhere AND is_normal
         AND CASE system WHEN 'resident' THEN of_year AND NOT covers_year ELSE NOT covers_now END AS is_unpaid,
         is_stopped AND of_year AS is_stopped,
-        psn_insu_stas IN ('1', '2', '4') AND coalesce(base_year, year(begn_date)) < run.insured_year AS is_earlier
+        psn_insu_stas IN ('1', '2', '4') AND base_year < run.insured_year AS is_earlier
     FROM relation
     CROSS JOIN run
 ),

@@ -7,7 +7,15 @@
 WITH
 judged AS (
     SELECT
-        f.*,
+        f.person_key,
+        f.source_bits,
+        f.brdy,
+        f.resd_code,
+        f.live_code,
+        f.resd_status,
+        f.status_date,
+        f.resd_permit,
+        f.known_from_birth,
         d.person_key IS NOT NULL AS is_dead,
         d.death_date,
         d.source AS death_source,

@@ -8,13 +8,15 @@
 --   role: household where the registration lies there, also where both do; residence otherwise
 WITH
 both_places AS (
-    SELECT s.person_id, d.place_code AS division_code, 'household' AS role
+    SELECT i.person_id, d.place_code AS division_code, 'household' AS role
     FROM person_status AS s
+    INNER JOIN person_identity AS i ON s.person_key = i.person_key
     INNER JOIN division_place AS d ON s.resd_code = d.code AND d.in_city
     WHERE s.status = 'uninsured'
     UNION ALL
-    SELECT s.person_id, d.place_code, 'residence'
+    SELECT i.person_id, d.place_code, 'residence'
     FROM person_status AS s
+    INNER JOIN person_identity AS i ON s.person_key = i.person_key
     INNER JOIN division_place AS d ON s.live_code = d.code AND d.in_city
     WHERE s.status = 'uninsured'
 )

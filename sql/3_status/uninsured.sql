@@ -28,13 +28,13 @@
 --   feedback_until: until when the answer holds
 --   evidence: what the reason rests on
 SELECT
-    p.person_id,
-    p.certno,
+    i.person_id,
+    i.certno,
     p.psn_name,
     p.gend,
     p.brdy,
-    p.age,
-    s.tel,
+    age_on(p.brdy, run.as_of) AS age,
+    p.tel,
     p.resd_code,
     p.live_code,
     s.is_separated AS separated,
@@ -43,9 +43,9 @@ SELECT
     l.last_insutype,
     l.last_admdvs,
     p.household_no,
-    CASE WHEN p.age < 18 THEN c.contact_name END AS contact_name,
-    CASE WHEN p.age < 18 THEN c.contact_tel END AS contact_tel,
-    p.group_tags,
+    CASE WHEN age_on(p.brdy, run.as_of) < 18 THEN c.contact_name END AS contact_name,
+    CASE WHEN age_on(p.brdy, run.as_of) < 18 THEN c.contact_tel END AS contact_tel,
+    coalesce(t.group_tags, []::VARCHAR []) AS group_tags,
     CASE
         WHEN f.waits THEN f.priority
         ELSE least(coalesce(t.priority, 5), coalesce(f.priority, 5))
@@ -60,10 +60,13 @@ SELECT
         'stopped', s.stopped_rlts,
         'last_insured_year', l.last_insured_year,
         'resd_status', s.resd_status,
-        'sources', p.sources
+        'sources', b.sources
     )::VARCHAR AS evidence
 FROM person_status AS s
-INNER JOIN person AS p ON s.person_id = p.person_id
+CROSS JOIN run
+INNER JOIN person_identity AS i ON s.person_key = i.person_key
+INNER JOIN person_fact AS p ON s.person_key = p.person_key
+INNER JOIN source_set AS b ON s.source_bits = b.source_bits
 LEFT JOIN last_insured AS l ON s.person_key = l.person_key
 LEFT JOIN contact AS c ON s.person_key = c.person_key
 LEFT JOIN person_tag AS g ON s.person_key = g.person_key

@@ -78,7 +78,7 @@ crossed AS (
             WHEN p.kind = 'resident_resident' THEN p.resident_keep
         END AS own_keep
     FROM paired AS p
-    INNER JOIN relation AS a ON p.no_a = a.row_no
+    INNER JOIN duplicate_relation AS a ON p.no_a = a.row_no
 ),
 
 ruled AS (
@@ -105,8 +105,8 @@ ruled AS (
     CROSS JOIN run
     LEFT JOIN student_person AS s ON c.person_key = s.person_key
     LEFT JOIN short_job AS j ON c.person_key = j.person_key
-    LEFT JOIN relation AS r ON c.resident_no = r.row_no
-    LEFT JOIN relation AS t ON c.staff_no = t.row_no
+    LEFT JOIN duplicate_relation AS r ON c.resident_no = r.row_no
+    LEFT JOIN duplicate_relation AS t ON c.staff_no = t.row_no
 ),
 
 acted AS (
@@ -163,7 +163,7 @@ moneyed AS (
     FROM settled AS s
     CROSS JOIN run
     INNER JOIN person_fact AS f ON s.person_key = f.person_key
-    LEFT JOIN relation AS d ON s.dropped_no = d.row_no
+    LEFT JOIN duplicate_relation AS d ON s.dropped_no = d.row_no
     LEFT JOIN year_param AS y ON s.overlap_year = y.insu_year
     LEFT JOIN resident_year AS m ON s.dropped_no = m.rel_no AND s.overlap_year = m.year
 ),
@@ -244,10 +244,10 @@ FROM refunded AS m
 CROSS JOIN run
 INNER JOIN person_identity AS i ON m.person_key = i.person_key
 INNER JOIN person_fact AS f ON m.person_key = f.person_key
-INNER JOIN relation AS a ON m.no_a = a.row_no
-INNER JOIN relation AS b ON m.no_b = b.row_no
+INNER JOIN duplicate_relation AS a ON m.no_a = a.row_no
+INNER JOIN duplicate_relation AS b ON m.no_b = b.row_no
 LEFT JOIN staged_file AS fa ON a.row_no // 4294967296 = fa.file_no
 LEFT JOIN staged_file AS fb ON b.row_no // 4294967296 = fb.file_no
-LEFT JOIN relation AS k ON m.kept_no = k.row_no
+LEFT JOIN duplicate_relation AS k ON m.kept_no = k.row_no
 LEFT JOIN student_person AS s ON m.person_key = s.person_key
 LEFT JOIN code_rule AS c ON m.rule_id = c.code

@@ -17,18 +17,18 @@ period AS (
     SELECT
         person_key,
         row_no,
-        system,
+        is_staff,
         begn_no // 12 AS insu_year,
-        CASE WHEN system = 'staff' THEN begn_no END AS month_no,
+        CASE WHEN is_staff THEN begn_no END AS month_no,
         amount,
         paid_date
     FROM payment
 ),
 
 repeated AS (
-    SELECT person_key, system, insu_year, month_no
+    SELECT person_key, is_staff, insu_year, month_no
     FROM period
-    GROUP BY person_key, system, insu_year, month_no
+    GROUP BY person_key, is_staff, insu_year, month_no
     HAVING count(*) > 1
 ),
 
@@ -38,7 +38,7 @@ candidate AS (
         p.row_no,
         p.insu_year,
         p.month_no,
-        CASE WHEN p.system = 'staff' THEN t.uscc END AS uscc,
+        CASE WHEN p.is_staff THEN t.uscc END AS uscc,
         p.amount,
         p.paid_date,
         t.pay_id
@@ -46,7 +46,7 @@ candidate AS (
     INNER JOIN repeated AS r
         ON
             p.person_key = r.person_key
-            AND p.system = r.system
+            AND p.is_staff = r.is_staff
             AND p.insu_year = r.insu_year
             AND p.month_no IS NOT DISTINCT FROM r.month_no
     INNER JOIN src_tax_payment AS t ON p.row_no = t.row_no

@@ -12,6 +12,15 @@ several AS (
     HAVING count(*) > 1
 )
 
-SELECT r.*
+SELECT
+    r.*,
+    w.insutype,
+    w.place6,
+    w.insu_admdvs,
+    w.uscc,
+    w.psn_name,
+    w.psn_type,
+    w.emp_name
 FROM relation AS r
+INNER JOIN relation_row AS w ON r.row_no = w.row_no
 WHERE r.is_normal AND r.span_bits <> 0 AND r.person_key IN (SELECT person_key FROM several)

@@ -19,7 +19,8 @@ last_used AS (
     SELECT c.person_key, max(c.year) AS year
     FROM claim AS c
     CROSS JOIN run
-    WHERE c.used_reward AND c.year < run.insured_year
+    -- Chongqing zeroes the rewards in the next year (次年清零), Sichuan names no delay
+    WHERE c.used_reward AND c.year < run.insured_year + (CASE WHEN run.reset_next_year THEN 0 ELSE 1 END)
     GROUP BY c.person_key
 )
 

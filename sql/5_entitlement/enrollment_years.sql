@@ -27,24 +27,30 @@ bits AS (
 bounded AS (
     SELECT
         *,
-        -- years up to the insured one that neither cover nor are neutral: the last of them ends the run
-        ((before_mask * 2 + 1) & ~(any_bits | neutral_bits)) AS gap_bits,
+        -- years that neither cover nor are neutral: the last of them ends the run, as does an insured year that is no resident one
+        (before_mask & ~(any_bits | neutral_bits)) | ((before_mask + 1) & ~resident_bits) AS gap_bits,
         any_bits & before_mask AS earlier_bits
     FROM bits
 ),
 
 repair AS (
-    SELECT p.person_key, bit_or(1::BIGINT << (p.begn_no // 12 - 1990)) AS repaired_bits
+    -- one payment may repair several years
+    SELECT p.person_key, p.amount, unnest(range(p.begn_no // 12, p.end_no // 12 + 1))::INTEGER AS year
     FROM payment_row AS p
     CROSS JOIN run
-    WHERE p.is_repair AND p.system = 'resident' AND p.begn_no // 12 BETWEEN 1990 AND 2050 AND p.paid_date <= run.as_of
-    GROUP BY p.person_key, p.begn_no // 12
-    HAVING sum(p.amount) > 0
+    WHERE p.is_repair AND NOT p.is_staff AND p.paid_date <= run.as_of AND p.begn_no // 12 >= 1990 AND p.end_no // 12 <= 2050
+),
+
+repaired_year AS (
+    SELECT person_key, year
+    FROM repair
+    GROUP BY person_key, year
+    HAVING sum(amount) > 0
 ),
 
 repaired AS (
-    SELECT person_key, bit_or(repaired_bits) AS repaired_bits
-    FROM repair
+    SELECT person_key, bit_or(1::BIGINT << (year - 1990)) AS repaired_bits
+    FROM repaired_year
     GROUP BY person_key
 ),
 

@@ -7,13 +7,14 @@ SELECT
     r.person_key,
     r.row_no AS rel_no,
     r.psn_insu_rlts_id,
-    r.insu_admdvs,
-    coalesce(CASE WHEN y.tier IN ('1', '2') THEN y.tier END, r.tier) AS tier,
+    w.insu_admdvs,
+    coalesce(CASE WHEN y.tier IN ('1', '2') THEN y.tier END, w.tier) AS tier,
     y.paid_date,
     y.by_aid,
     y.amount
 FROM relation AS r
 CROSS JOIN run
+INNER JOIN relation_row AS w ON r.row_no = w.row_no
 LEFT JOIN resident_year AS y ON r.row_no = y.rel_no AND y.year = run.insured_year
 WHERE r.system = 'resident' AND NOT r.is_elsewhere AND r.of_year AND r.psn_insu_stas IN ('1', '2', '4')
 QUALIFY row_number() OVER (

@@ -11,24 +11,67 @@ paid AS (
     WHERE e.paid_date IS NOT NULL
 ),
 
-staff_end AS (
-    -- the last month of employer-based staff insurance before the payment
-    SELECT p.person_key, max(m.no) AS last_no
+switching AS (
+    -- whoever had staff insurance in the insured year or the two before it: few
+    SELECT p.person_key, date_month_no(p.paid_date) - (run.insured_year - 4) * 12 AS paid_bit
     FROM paid AS p
-    INNER JOIN (
-        SELECT c.person_key, c.year * 12 + b.bit AS no
-        FROM covered_year AS c
-        INNER JOIN entitled_relation AS e ON c.person_key = e.person_key
-        INNER JOIN relation_row AS r ON c.rel_no = r.row_no AND NOT r.is_flexible
-        INNER JOIN (SELECT unnest(range(0, 12))::INTEGER AS bit) AS b ON (c.month_bits >> b.bit) & 1 = 1
-        WHERE c.system = 'staff'
-        UNION ALL
-        SELECT i.person_key, i.end_no
-        FROM interval_cover AS i
-        INNER JOIN relation_row AS r ON i.rel_no = r.row_no AND NOT r.is_flexible
-        WHERE i.system = 'staff' AND i.paid
-    ) AS m ON p.person_key = m.person_key AND m.no <= date_month_no(p.paid_date)
-    GROUP BY p.person_key
+    CROSS JOIN run
+    WHERE
+        year(p.paid_date) BETWEEN run.insured_year - 1 AND run.insured_year
+        AND p.person_key IN (
+            SELECT c.person_key FROM covered_year AS c CROSS JOIN run WHERE c.system = 'staff' AND c.year >= run.insured_year - 2
+            UNION ALL
+            SELECT i.person_key FROM interval_cover AS i WHERE i.system = 'staff' AND i.paid
+        )
+),
+
+month_seen AS (
+    -- months of the five years up to the insured one, bit 0 = January of the first; without the resident months of the
+    -- insured year, which are what somebody switches to
+    SELECT
+        c.person_key,
+        c.month_bits::BIGINT << (c.year - run.insured_year + 4) * 12 AS month_bits,
+        c.system = 'staff' AND c.rel_no IS NOT NULL AS has_employer,
+        c.rel_no
+    FROM covered_year AS c
+    CROSS JOIN run
+    INNER JOIN switching AS s ON c.person_key = s.person_key
+    WHERE
+        c.year BETWEEN run.insured_year - 4 AND run.insured_year
+        AND (c.system = 'staff' OR c.year < run.insured_year)
+    UNION ALL
+    SELECT
+        i.person_key,
+        (1::BIGINT << least(59, i.end_no - (run.insured_year - 4) * 12) + 1)
+        - (1::BIGINT << greatest(0, i.begn_no - (run.insured_year - 4) * 12)),
+        i.system = 'staff',
+        i.rel_no
+    FROM interval_cover AS i
+    CROSS JOIN run
+    INNER JOIN switching AS s ON i.person_key = s.person_key
+    WHERE i.paid AND i.end_no >= (run.insured_year - 4) * 12 AND i.begn_no < (run.insured_year + 1) * 12
+    UNION ALL
+    SELECT h.person_key, h.month_bits, false, NULL
+    FROM history_person AS h
+    INNER JOIN switching AS s ON h.person_key = s.person_key
+),
+
+month_covered AS (
+    SELECT
+        m.person_key,
+        s.paid_bit,
+        bit_or(m.month_bits) & ((1::BIGINT << s.paid_bit + 1) - 1) AS any_months,
+        bit_or(CASE WHEN m.has_employer AND NOT coalesce(r.is_flexible, true) THEN m.month_bits ELSE 0 END) AS employed_months
+    FROM month_seen AS m
+    INNER JOIN switching AS s ON m.person_key = s.person_key
+    LEFT JOIN relation_row AS r ON m.rel_no = r.row_no
+    GROUP BY m.person_key, s.paid_bit
+),
+
+last_month AS (
+    SELECT *, floor(log2(any_months))::INTEGER AS last_bit
+    FROM month_covered
+    WHERE any_months > 0
 ),
 
 ground AS (
@@ -54,19 +97,15 @@ ground AS (
         p.paid_date >= v.discharge_date
         AND p.paid_date <= v.discharge_date + to_months(run.veteran_months)
     UNION ALL
-    SELECT s.person_key, 4, 'transition'
-    FROM staff_end AS s
+    -- the last covered month is with an employer, and so many years up to it are covered without a break
+    SELECT m.person_key, 4, 'transition'
+    FROM last_month AS m
     CROSS JOIN run
-    INNER JOIN paid AS p ON s.person_key = p.person_key
-    INNER JOIN person_cover AS c ON s.person_key = c.person_key
     WHERE
-        date_month_no(p.paid_date) - s.last_no - 1 <= run.transition_gap_months
-        AND s.last_no // 12 - run.transition_min_years + 1 >= 1990
-        -- the years up to the last covered month without a break
-        AND bit_count(
-            c.any_bits
-            & (((1::BIGINT << run.transition_min_years) - 1) << (s.last_no // 12 - run.transition_min_years + 1 - 1990))
-        ) = run.transition_min_years
+        (m.employed_months >> m.last_bit) & 1 = 1
+        AND m.paid_bit - m.last_bit - 1 <= run.transition_gap_months
+        AND m.last_bit + 1 >= run.transition_min_years * 12
+        AND bit_count((m.any_months >> greatest(0, m.last_bit + 1 - run.transition_min_years * 12))) = run.transition_min_years * 12
 )
 
 SELECT g.person_key, g.exempt_reason

@@ -13,6 +13,14 @@ feedback_known AS (
     SELECT DISTINCT person_key FROM feedback_row WHERE person_key IS NOT NULL
 ),
 
+waiting_person AS (
+    SELECT i.person_key
+    FROM entitlement AS e
+    CROSS JOIN run
+    INNER JOIN person_identity AS i ON e.person_id = i.person_id
+    WHERE e.wait_start IS NOT NULL AND e.benefit_begn > run.as_of
+),
+
 aided AS (
     SELECT DISTINCT person_key FROM aid WHERE in_force
 )
@@ -42,7 +50,7 @@ SELECT
     s.is_city_student,
     coalesce(s.brdy BETWEEN run.newborn_from AND run.as_of, false) AS is_newborn,
     a.person_key IS NOT NULL AS is_aided,
-    coalesce(e.wait_start IS NOT NULL AND e.benefit_begn > run.as_of, false) AS is_waiting,
+    w.person_key IS NOT NULL AS is_waiting,
     d.person_key IS NOT NULL AS is_duplicate,
     f.person_key IS NOT NULL AS has_feedback
 FROM person_status AS s
@@ -51,7 +59,7 @@ CROSS JOIN city
 LEFT JOIN division_place AS h ON s.resd_code = h.code AND h.in_city
 LEFT JOIN division_place AS l ON s.live_code = l.code AND l.in_city
 LEFT JOIN resident_tier AS t ON s.person_key = t.person_key
-LEFT JOIN entitlement AS e ON s.person_id = e.person_id
+LEFT JOIN waiting_person AS w ON s.person_key = w.person_key
 LEFT JOIN aided AS a ON s.person_key = a.person_key
 LEFT JOIN duplicate_person AS d ON s.person_key = d.person_key
 LEFT JOIN feedback_known AS f ON s.person_key = f.person_key

@@ -3,6 +3,9 @@
 -- 60 bits of a text, the same on every engine and every night
 CREATE MACRO hash60(x) AS (md5_number_lower(x) & 1152921504606846975)::BIGINT;
 
+-- 64 bits of a text for joins inside one run; never published
+CREATE MACRO join_key(x) AS hash(x);
+
 -- months counted from year 0, so that months can be subtracted; from YYYYMM, from a date, and back to YYYYMM text
 CREATE MACRO month_no(yyyymm) AS ((yyyymm // 100) * 12 + yyyymm % 100 - 1)::INTEGER;
 CREATE MACRO date_month_no(d) AS (year(d) * 12 + month(d) - 1)::INTEGER;
@@ -18,9 +21,9 @@ CREATE MACRO check_value(x) AS ((12 - (
 CREATE MACRO check_char(x) AS substr('0123456789X', check_value(x) + 1, 1);
 
 -- forms of a certificate number
-CREATE MACRO has_18_form(x) AS (length(x) = 18 AND regexp_matches(x, '^[0-9]{17}[0-9X]$'));
+CREATE MACRO has_18_form(x) AS (length(x) = 18 AND regexp_full_match(x, '[0-9]{17}[0-9X]'));
 CREATE MACRO has_15_form(x) AS (
-    length(x) = 15 AND regexp_matches(x, '^[0-9]{15}$')
+    length(x) = 15 AND regexp_full_match(x, '[0-9]{15}')
     AND try_cast('19' || substr(x, 7, 2) || '-' || substr(x, 9, 2) || '-' || substr(x, 11, 2) AS DATE) IS NOT NULL
 );
 -- 15 digits in their 18-digit form; every other number as it is
@@ -49,6 +52,11 @@ CREATE MACRO key_text(k) AS (
 
 -- keyed hash of a person's first number: 32 hex digits (contract 3.1)
 CREATE MACRO keyed_hash(secret, x) AS substr(sha256(secret || x), 1, 32);
+
+-- full years on a day
+CREATE MACRO age_on(brdy, d) AS (
+    (year(d) - year(brdy) - CASE WHEN month(d) * 100 + day(d) < month(brdy) * 100 + day(brdy) THEN 1 ELSE 0 END)::INTEGER
+);
 
 -- division codes: full length, level by trailing zeros, place by six digits
 CREATE MACRO code12(x) AS rpad(x, 12, '0');

@@ -76,7 +76,6 @@ class Case:
         unknown = texts.keys() - definitions.keys()
         assert not unknown, f"no such source: {unknown}"
         con = self.warehouse.con
-        template = (Path(__file__).parents[2] / "sql/_engine/newest_row.sql").read_text("utf-8")
         con.execute("CREATE TABLE staged_file (file_no INTEGER, source VARCHAR, delivery DATE, file VARCHAR, rows_accepted BIGINT)")
         for number, (name, definition) in enumerate(definitions.items(), 1):
             columns = ", ".join(f"{f.name} {_TYPES.get(f.type, 'VARCHAR')}" for f in definition.fields)
@@ -93,9 +92,7 @@ class Case:
                 values |= {"row_no": number * 2**32 + line, "file_no": number, "line_no": line, "delivery": delivery}
                 marks = ", ".join("?" for _ in values)
                 con.execute(f"INSERT INTO staged_{name} ({', '.join(values)}) VALUES ({marks})", list(values.values()))
-            for statement in template.format(source=name, key=", ".join(definition.key)).split(";"):
-                if statement.strip():
-                    con.execute(statement)
+            self.warehouse.keep_newest_rows(definition)
 
     def _rows(self, text: str) -> list[dict[str, str | None]]:
         lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]

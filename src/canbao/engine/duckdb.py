@@ -116,21 +116,19 @@ class Warehouse:
 
         Both have the definition's fields and `row_no` (file and line as one number), `file_no`, `line_no`, `delivery`.
         """
-        template = (sql_dir() / "_engine" / "newest_row.sql").read_text("utf-8")
         files = intake.files.filter(pl.col("state") == "accepted")
         self._load("staged_file", files.select("file_no", "source", "delivery", "file", "rows_accepted"))
         for name, definition in definitions.items():
-            parts = [
-                _part(definition, path, number, delivery)
-                for path, number, delivery in files.filter(pl.col("source") == name)
-                .select("staged_path", "file_no", "delivery")
-                .iter_rows()
-            ]
-            union = "\nUNION ALL\n".join(parts) if parts else _empty(definition)
-            self.con.execute(f"CREATE VIEW staged_{name} AS {union}")
-            for statement in template.format(source=name, key=", ".join(definition.key)).split(";"):
-                if statement.strip():
-                    self.con.execute(statement)
+            own = files.filter(pl.col("source") == name)
+            self.con.execute(f"CREATE VIEW staged_{name} AS {_staged(definition, own) if len(own) else _empty(definition)}")
+            self.keep_newest_rows(definition)
+
+    def keep_newest_rows(self, definition: SourceDef) -> None:
+        """Makes `superseded_<source>` (row_no) and the view `src_<source>` over `staged_<source>`."""
+        template = (sql_dir() / "_engine" / "newest_row.sql").read_text("utf-8")
+        self.con.execute(
+            template.format(source=definition.name, key=", ".join(definition.key), first_key=definition.key[0])
+        )
 
     def run_step(self, step: Step) -> int:
         """Runs a step into a table of its name and returns the number of rows."""
@@ -187,10 +185,16 @@ def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _part(definition: SourceDef, path: str, number: int, delivery: date) -> str:
+def _staged(definition: SourceDef, files: pl.DataFrame) -> str:
+    """One scan over all files of a source: a scan a file would run them one after the other."""
     fields = ", ".join(field.name for field in definition.fields)
-    place = f"{number}::BIGINT * 4294967296 + line_no AS row_no, {number}::INTEGER AS file_no, line_no"
-    return f"SELECT {fields}, {place}, DATE '{delivery}' AS delivery FROM read_parquet('{_quoted(Path(path))}')"
+    paths = ", ".join(f"'{_quoted(Path(path))}'" for path in files["staged_path"])
+    numbers = f"{files['file_no'].to_list()}[(file_index + 1)::BIGINT]"
+    days = ", ".join(f"DATE '{day}'" for day in files["delivery"])
+    return (
+        f"SELECT {fields}, {numbers}::BIGINT * 4294967296 + line_no AS row_no, {numbers}::INTEGER AS file_no, line_no, "
+        f"[{days}][(file_index + 1)::BIGINT] AS delivery FROM read_parquet([{paths}])"
+    )
 
 
 def _empty(definition: SourceDef) -> str:
