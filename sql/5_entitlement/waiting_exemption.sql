@@ -69,7 +69,7 @@ month_covered AS (
 ),
 
 last_month AS (
-    SELECT *, floor(log2(any_months))::INTEGER AS last_bit
+    SELECT *, length(bin(any_months)) - 1 AS last_bit -- log2 rounds long runs up
     FROM month_covered
     WHERE any_months > 0
 ),
