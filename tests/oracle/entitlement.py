@@ -16,7 +16,10 @@ FLEXIBLE = {"1103", "1203"}
 
 @dataclass
 class Insured:
-    """What somebody was covered for: years (any basic insurance, resident insurance), months, staff months by employers."""
+    """What somebody was covered for: years of any basic insurance, of resident insurance; months; staff months by employers.
+
+    The months lack those that the resident insurance of the insured year itself covers: it is what somebody switches to.
+    """
 
     years: set[int]
     resident_years: set[int]
@@ -90,11 +93,11 @@ def full_aid(life: Life, relation: Relation, year: int, policy: Policy) -> date 
     ]
     if not kinds:
         return None
-    _, kind, begn = min(kinds)
-    _, tier1, tier2 = policy.aid_types.get(kind, (None, None, None))
-    if (tier2 if relation.tier == "2" else tier1) != 0:
+    part = 2 if relation.tier == "2" else 1
+    free = {kind for _, kind, _ in kinds if policy.aid_types.get(kind, (None, None, None))[part] == 0}
+    if min(kinds)[1] not in free:
         return None
-    return max(date(year - 1, 12, 31), relation.begn, begn)
+    return max(date(year - 1, 12, 31), relation.begn, min(begn for _, kind, begn in kinds if kind in free))
 
 
 def insured(life: Life, policy: Policy) -> Insured:
@@ -104,7 +107,7 @@ def insured(life: Life, policy: Policy) -> Insured:
         if effective_date(payments):
             found.resident_years.add(year)
             for payment in payments:
-                if payment.signed > 0:
+                if payment.signed > 0 and year != policy.insured_year:
                     found.months |= {
                         m for m in range(month_number(payment.begn), month_number(payment.end) + 1) if m // 12 == year
                     }
@@ -113,53 +116,54 @@ def insured(life: Life, policy: Policy) -> Insured:
             for year in range(relation.begn.year, policy.insured_year + 1):
                 if full_aid(life, relation, year, policy):
                     found.resident_years.add(year)
-                    found.months |= set(range(year * 12, year * 12 + 12))
+                    if year != policy.insured_year:
+                        found.months |= set(range(max(year * 12, month_of(relation.begn)), year * 12 + 12))
     for year, insutype, months in life.history:
         if months >= 1:
             if insutype in RESIDENT:
                 found.resident_years.add(year)
             if insutype in RESIDENT | STAFF:
                 found.years.add(year)
-                if months >= 12:
-                    found.months |= set(range(year * 12, year * 12 + 12))
-                    if insutype in STAFF:
-                        found.employed_months |= set(range(year * 12, year * 12 + 12))
+                if year != policy.insured_year:  # which months is not said: taken to be the year's last ones
+                    found.months |= set(range(year * 12 + 12 - min(months, 12), year * 12 + 12))
     staff_money: dict[tuple[str | None, int], int] = {}
-    flexible: dict[str | None, bool] = {None: False}
+    employed: dict[str | None, bool] = {None: False}
     for payment in life.payments:
         if payment.insutype in STAFF and payment.pay_type != "32":
             relation = relation_of(life, payment)
             name = relation.rlts_id if relation else None
-            flexible[name] = bool(relation and relation.psn_type in FLEXIBLE)
+            employed[name] = relation is not None and relation.psn_type not in FLEXIBLE
             for month in range(month_number(payment.begn), month_number(payment.end) + 1):
                 staff_money[name, month] = staff_money.get((name, month), 0) + payment.signed
     for (name, month), amount in staff_money.items():
         if amount > 0:
             found.months.add(month)
-            if not flexible[name]:
+            if employed[name]:
                 found.employed_months.add(month)
     for relation in life.relations:
         unpaid_needed = relation.elsewhere or relation.psn_type.startswith("12")
         if unpaid_needed and relation.insutype in STAFF | RESIDENT and relation.status in COUNTED:
             if relation.status != "1" and relation.end is None:
                 continue
-            until = min(relation.end or policy.as_of, policy.as_of)
+            now = date(policy.insured_year, 12, 31) if relation.elsewhere else policy.as_of
+            until = min(relation.end or now, now)
             months = set(range(month_of(relation.begn), month_of(until) + 1))
             found.months |= months
             if relation.insutype in RESIDENT:
                 found.resident_years |= {m // 12 for m in months}
             elif relation.psn_type not in FLEXIBLE:
                 found.employed_months |= months
-    found.years |= found.resident_years | {m // 12 for m in found.months}
+    found.years |= found.resident_years | {m // 12 for m in found.months if m // 12 <= policy.insured_year}
     return found
 
 
-def excused(life: Life, year: int) -> bool:
+def excused(life: Life, year: int, policy: Policy) -> bool:
     """Years of military service and in custody are no lapses (WAIT-7)."""
     for begn, end in life.custody:
         if begn <= date(year, 12, 31) and (end is None or end >= date(year, 1, 1)):
             return True
-    return any(year <= discharge.year for discharge in life.veteran)
+    # how long somebody served is not delivered: the two years of a conscript
+    return any(day.year - 2 <= year <= day.year for day in life.veteran if day <= policy.as_of)
 
 
 def lapsed_years(life: Life, cover: Insured, policy: Policy) -> list[int]:
@@ -168,7 +172,7 @@ def lapsed_years(life: Life, cover: Insured, policy: Policy) -> list[int]:
     if not earlier:
         return []
     between = range(max(earlier) + 1, policy.insured_year)
-    return [y for y in between if y >= policy.lapse_from_year and not excused(life, y)]
+    return [y for y in between if y >= policy.lapse_from_year and not excused(life, y, policy)]
 
 
 def all_lapsed_years(life: Life, cover: Insured, policy: Policy) -> list[int]:
@@ -177,19 +181,24 @@ def all_lapsed_years(life: Life, cover: Insured, policy: Policy) -> list[int]:
     if not earlier:
         return []
     between = range(min(earlier) + 1, policy.insured_year)
-    return [y for y in between if y not in cover.years and y >= policy.lapse_from_year and not excused(life, y)]
+    return [y for y in between if y not in cover.years and y >= policy.lapse_from_year and not excused(life, y, policy)]
 
 
 def continuous_years(life: Life, cover: Insured, policy: Policy) -> int:
     """Resident years ending with the insured year; what is no lapse neither counts nor breaks (CAP-1, CAP-5, CAP-7)."""
+    return len(continuous_run(life, cover, policy))
+
+
+def continuous_run(life: Life, cover: Insured, policy: Policy) -> list[int]:
+    """The years that `continuous_years` counts."""
     if policy.insured_year not in cover.resident_years:
-        return 0
-    count, year = 0, policy.insured_year
-    while year in cover.years or (excused(life, year) and year > min(cover.years)):
-        if year in cover.resident_years and (policy.cap_k_from_year is None or year >= policy.cap_k_from_year):
-            count += 1
+        return []
+    found, year = [], policy.insured_year
+    while year in cover.years or (excused(life, year, policy) and year > min(cover.years)):
+        if year in cover.resident_years:
+            found.append(year)
         year -= 1
-    return count
+    return found
 
 
 def repaired_years(life: Life, lapses: list[int]) -> int:
@@ -204,9 +213,7 @@ def repaired_years(life: Life, lapses: list[int]) -> int:
 
 def switched_in_time(paid: date, cover: Insured, policy: Policy) -> bool:
     """TRN-1: two unbroken years, then from an employer's insurance to resident insurance within three months."""
-    before = {m for m in cover.months if m <= month_of(paid)} - {
-        m for m in cover.months if m // 12 == policy.insured_year and m not in cover.employed_months
-    }
+    before = {m for m in cover.months if m <= month_of(paid)}
     if not before:
         return False
     last = max(before)
@@ -247,13 +254,17 @@ def zero_claim_years(life: Life, cover: Insured, policy: Policy) -> list[int]:
     ]
 
 
-def ceiling(life: Life, cover: Insured, policy: Policy) -> dict[str, Any]:
-    """The major-illness ceiling with its parts (CAP-1 to CAP-6)."""
-    extra = max(0, continuous_years(life, cover, policy) - policy.cap_after_years)
+def ceiling(life: Life, cover: Insured, paid: bool, policy: Policy) -> dict[str, Any]:
+    """The major-illness ceiling with its parts (CAP-1 to CAP-6); rewards and penalty are of those who paid."""
+    first = policy.cap_k_from_year or 0
+    counted = [year for year in continuous_run(life, cover, policy) if year >= first]
+    extra = max(0, len(counted) - policy.cap_after_years)
     step = Decimal(policy.cap_step)
     continuous = step * extra
     zero_claim = step * len(zero_claim_years(life, cover, policy))
     penalty = step * len(all_lapsed_years(life, cover, policy))
+    if not paid:
+        continuous = zero_claim = penalty = Decimal(0)
     base = None if policy.cap_base is None else Decimal(policy.cap_base)
     total = None
     if base is not None:
@@ -278,7 +289,7 @@ def entitlement(life: Life, policy: Policy) -> dict[str, Any] | None:
     """
     year = policy.insured_year
     by_year = resident_payments(life)
-    found: list[tuple[bool, date, str, Relation]] = []
+    found: list[tuple[bool, bool, date, str, Relation]] = []
     for relation in life.relations:
         if relation.elsewhere or relation.insutype not in RESIDENT or relation.status not in COUNTED:
             continue
@@ -293,10 +304,10 @@ def entitlement(life: Life, policy: Policy) -> dict[str, Any] | None:
             paid = effective_date(by_year[relation.rlts_id, year])
         elif year in aided_years:
             paid = full_aid(life, relation, year, policy)
-        found.append((paid is None, paid or date.max, relation.rlts_id, relation))
+        found.append((relation.status != "1", paid is None, paid or date.max, relation.rlts_id, relation))
     if not found:
         return None
-    _, paid, _, relation = min(found, key=lambda row: row[:3])
+    _, _, paid, _, relation = min(found, key=lambda row: row[:4])
     cover = insured(life, policy)
     lapses = lapsed_years(life, cover, policy)
     row: dict[str, Any] = {
@@ -304,7 +315,7 @@ def entitlement(life: Life, policy: Policy) -> dict[str, Any] | None:
         "insu_admdvs": relation.admdvs,
         "insu_year": year,
         "tier": relation.tier,
-        "in_window": False,
+        "in_window": None,
         "paid_date": None,
         "continuous_years": continuous_years(life, cover, policy),
         "lapsed_years": len(lapses),
@@ -316,17 +327,17 @@ def entitlement(life: Life, policy: Policy) -> dict[str, Any] | None:
         "benefit_begn": None,
         "benefit_end": None,
         "exempt_reasons": [],
-        **ceiling(life, cover, policy),
+        **ceiling(life, cover, paid != date.max, policy),
     }
     if paid == date.max:
         return row
     new_year = date(year, 1, 1)
     window = policy.windows.get(year)
     row["paid_date"] = paid
-    row["in_window"] = window is not None and window[0] <= paid <= window[1]
+    late = window is not None and paid > window[1]
+    row["in_window"] = None if window is None else not late  # who paid before it began is not late (PER-8)
     row["benefit_end"] = date(year, 12, 31)
     reasons = exemptions(life, paid, cover, policy)
-    late = window is not None and paid > window[1]
     if "newborn" in reasons:
         born_in_window = window is not None and window[0] <= life.brdy <= window[1]
         row["benefit_begn"] = life.brdy if life.brdy.year == year or born_in_window else new_year

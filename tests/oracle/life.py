@@ -65,8 +65,19 @@ class Life:
 
     def __str__(self) -> str:
         lines = [f"life {self.certno} born {self.brdy} lives {self.live_code}"]
-        for name in ("relations", "payments", "history", "aid", "veteran", "custody", "claims", "student", "employment"):
-            lines += [f"  {name}: {row}" for row in getattr(self, name)]
+        for r in self.relations:
+            place = f"{r.admdvs} elsewhere" if r.elsewhere else r.admdvs
+            lines.append(
+                f"  relation {r.rlts_id} {r.insutype} status {r.status} at {place} {r.begn} to {r.end} "
+                f"type {r.psn_type} uscc {r.uscc} tier {r.tier}"
+            )
+        staff = sorted((p for p in self.payments if p.insutype in STAFF), key=lambda p: p.begn)
+        if len(staff) > 3:
+            lines.append(f"  payment {len(staff)} x {staff[0].insutype} {staff[0].begn} to {staff[-1].end}")
+        for p in self.payments if len(staff) <= 3 else [p for p in self.payments if p.insutype not in STAFF]:
+            lines.append(f"  payment {p.insutype} {p.begn}-{p.end} {p.amount} on {p.paid} type {p.pay_type} at {p.admdvs}")
+        for name in ("history", "aid", "veteran", "custody", "claims", "student", "employment"):
+            lines += [f"  {name}: {', '.join(map(str, row)) if isinstance(row, tuple) else row}" for row in getattr(self, name)]
         return "\n".join(lines)
 
 

@@ -70,7 +70,7 @@ def build(lives: list[Life], rules: Rules, insured_year: int, tables: list[str],
     warehouse.load_parameters(RunParameters(rules.as_of, insured_year, rules, b"test key"))
     con = warehouse.con
     con.execute("CREATE TABLE staged_file (file_no INTEGER, source VARCHAR, delivery DATE, file VARCHAR, rows_accepted BIGINT)")
-    template = (sql_dir() / "_engine" / "newest_row.sql").read_text("utf-8")
+    newest = (sql_dir() / "_engine" / "newest_row.sql").read_text("utf-8")
     given = _columns(lives)
     for file_no, (name, definition) in enumerate(load_definitions().items(), 1):
         types = {f.name: f.type for f in definition.fields}
@@ -86,7 +86,7 @@ def build(lives: list[Life], rules: Rules, insured_year: int, tables: list[str],
         con.execute(f"CREATE TABLE staged_{name} AS SELECT {columns}, {place}, DATE '{date(2026, 1, 1)}' AS delivery FROM {source}")
         if values:
             con.unregister("loading")
-        for statement in template.format(source=name, key=", ".join(definition.key)).split(";"):
+        for statement in newest.format(source=name, key=", ".join(definition.key), first_key=definition.key[0]).split(";"):
             if statement.strip():
                 con.execute(statement)
     steps = {step.name: step for step in load_steps()}
