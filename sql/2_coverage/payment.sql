@@ -54,6 +54,7 @@ candidate AS (
                 (date_month_no(r.begn_date) <= b.end_no) DESC,
                 CASE WHEN date_month_no(r.begn_date) <= b.end_no THEN r.begn_date END DESC NULLS LAST,
                 r.begn_date,
+                r.psn_insu_stas IS DISTINCT FROM '1',
                 r.psn_insu_rlts_id
         ) AS rank_no
     FROM basic AS b

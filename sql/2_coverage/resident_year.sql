@@ -38,20 +38,23 @@ running AS (
         ON p.person_key = r.person_key AND p.rel_no IS NOT DISTINCT FROM r.rel_no AND p.year = r.year
 ),
 
-last_empty AS (
-    SELECT person_key, rel_no, year, max(paid_date) AS empty_date
+lowest AS (
+    SELECT
+        *,
+        min(balance) OVER (
+            PARTITION BY person_key, rel_no, year
+            ORDER BY paid_date, amount DESC, row_no
+            ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+        ) AS lowest_after
     FROM running
-    WHERE balance <= 0
-    GROUP BY person_key, rel_no, year
 ),
 
 first_effective AS (
-    SELECT r.person_key, r.rel_no, r.year, min(r.paid_date) AS paid_date
-    FROM running AS r
-    LEFT JOIN last_empty AS e
-        ON r.person_key = e.person_key AND r.rel_no IS NOT DISTINCT FROM e.rel_no AND r.year = e.year
-    WHERE r.amount > 0 AND (e.empty_date IS NULL OR r.paid_date >= e.empty_date) AND r.balance > 0
-    GROUP BY r.person_key, r.rel_no, r.year
+    -- a refund takes back what was paid last: a payment stands as long as the balance stays above what it was before it
+    SELECT person_key, rel_no, year, min(paid_date) AS paid_date, max(tier) AS tier
+    FROM lowest
+    WHERE amount > 0 AND lowest_after > balance - amount
+    GROUP BY person_key, rel_no, year
 ),
 
 summed AS (
@@ -72,7 +75,7 @@ SELECT
     s.year,
     coalesce(e.paid_date, s.paid_date) AS paid_date,
     s.amount,
-    s.tier,
+    CASE WHEN e.paid_date IS NULL THEN s.tier ELSE e.tier END AS tier,
     false AS by_aid
 FROM summed AS s
 LEFT JOIN first_effective AS e
