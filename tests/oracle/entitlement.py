@@ -41,25 +41,31 @@ def relation_of(life: Life, payment: Payment) -> Relation | None:
         return None
     begun = [r for r in possible if month_of(r.begn) <= month_number(payment.end)]
     if begun:
-        return max(begun, key=lambda r: r.begn)
+        last = max(r.begn for r in begun)
+        return min((r for r in begun if r.begn == last), key=lambda r: (r.status != "1", r.rlts_id))
     return min(possible, key=lambda r: r.begn)
 
 
-def effective_date(payments: list[Payment]) -> date | None:
-    """The day of the first payment that was not taken back: money paid back is that which came in last."""
-    standing: list[list[Any]] = []
+def standing(payments: list[Payment]) -> list[Payment]:
+    """The payments that were not taken back: money paid back is that which came in last."""
+    left: list[list[Any]] = []
     for payment in sorted(payments, key=lambda p: p.paid):
         if payment.signed > 0:
-            standing.append([payment.paid, payment.signed])
+            left.append([payment, payment.signed])
             continue
         back = -payment.signed
-        while back > 0 and standing:
-            taken = min(back, standing[-1][1])
-            standing[-1][1] -= taken
+        while back > 0 and left:
+            taken = min(back, left[-1][1])
+            left[-1][1] -= taken
             back -= taken
-            if standing[-1][1] == 0:
-                standing.pop()
-    return standing[0][0] if standing else None
+            if left[-1][1] == 0:
+                left.pop()
+    return [payment for payment, _ in left]
+
+
+def effective_date(payments: list[Payment]) -> date | None:
+    """The day of the first payment that was not taken back."""
+    return min((payment.paid for payment in standing(payments)), default=None)
 
 
 def resident_payments(life: Life) -> dict[tuple[str | None, int], list[Payment]]:
@@ -314,7 +320,9 @@ def entitlement(life: Life, policy: Policy) -> dict[str, Any] | None:
         "psn_insu_rlts_id": relation.rlts_id,
         "insu_admdvs": relation.admdvs,
         "insu_year": year,
-        "tier": relation.tier,
+        "tier": max(
+            (p.tier for p in standing(by_year.get((relation.rlts_id, year), [])) if p.tier), default=relation.tier
+        ),
         "in_window": None,
         "paid_date": None,
         "continuous_years": continuous_years(life, cover, policy),

@@ -38,6 +38,7 @@ class Payment:
     pay_type: str = "10"
     admdvs: str = "500101"
     uscc: str | None = None
+    tier: str | None = None
 
     @property
     def signed(self) -> int:

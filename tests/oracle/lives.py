@@ -70,7 +70,7 @@ class Maker:
         self.count += 1
         return f"{prefix}{self.serial}x{self.count}"
 
-    def _pay(self, insutype: str, begn: int, end: int, amount: int, paid: date, kind: str = "10", **more: str) -> None:
+    def _pay(self, insutype: str, begn: int, end: int, amount: int, paid: date, kind: str = "10", **more: str | None) -> None:
         if paid <= self.policy.as_of:
             self.life_.payments.append(Payment(self._name("p"), insutype, begn, end, amount, paid, kind, **more))
 
@@ -157,26 +157,61 @@ class Maker:
                 tier=rng.choice((None, "1", "1", "2")),
             )
         )
+        if self.chance(0.12):
+            self._second_relation(paid)
         if self.chance(0.07):
+            return
+        if self.chance(0.03):  # a student's payment for the whole programme (PER-8)
+            first = year - rng.choice((0, 1, 2))
+            self._pay("390", first * 100 + 1, (first + 3) * 100 + 12, 1600, paid, tier=rng.choice((None, "1")))
             return
         begn = year * 100 + (paid.month if paid.year == year and self.chance(0.5) else 1)
         way = rng.random()
-        self._pay("390", begn, year * 100 + 12, 400, paid)
+        self._pay("390", begn, year * 100 + 12, 400, paid, rng.choice(("10", "10", "31")), tier=rng.choice((None, None, "2")))
         later = [day for day in self.days if day > paid]
         if way < 0.06 and later:  # taken back
             self._pay("390", begn, year * 100 + 12, 400, later[0], "40")
         elif way < 0.12 and len(later) > 1:  # taken back and paid again
             first, second = sorted(rng.sample(later, 2))
             self._pay("390", begn, year * 100 + 12, -400, first)
-            self._pay("390", begn, year * 100 + 12, 400, second)
+            self._pay("390", begn, year * 100 + 12, 400, second, tier=rng.choice((None, "1", "2")))
         elif way < 0.18 and len(later) > 1:  # paid twice, one taken back
             first, second = sorted(rng.sample(later, 2))
-            self._pay("390", begn, year * 100 + 12, 400, first)
-            self._pay("390", begn, year * 100 + 12, -400, second, "40")
+            self._pay("390", begn, year * 100 + 12, 400, first, tier=rng.choice((None, "2")))
+            self._pay("390", begn, year * 100 + 12, -rng.choice((400, 400, 100)), second, "40")
         elif way < 0.22 and later:  # part of it taken back
             self._pay("390", begn, year * 100 + 12, -150, rng.choice(later))
         elif way < 0.25 and later:  # a further payment
             self._pay("390", begn, year * 100 + 12, 375, rng.choice(later))
+
+    def _second_relation(self, paid: date) -> None:
+        """Another relation of the insured year: stopped or normal, here or elsewhere, paid or not; or a payment without one."""
+        rng, year = self.rng, self.policy.insured_year
+        way = rng.choice(("stopped", "stopped", "same place", "normal", "elsewhere", "loose", "other year", "invalid"))
+        other = rng.choice(self.days)
+        months = year * 100 + 1, year * 100 + 12
+        relation = Relation(self._name("q"), "390", "1", "500107", rng.choice((other, date(year - 2, 10, 1))))
+        if way == "loose":
+            self._pay("390", *months, 400, other, admdvs="500109")
+            return
+        if way == "stopped":
+            relation.status = rng.choice("24")
+            relation.end = max(relation.begn, min(other + timedelta(days=10), self.policy.as_of - timedelta(days=1)))
+        elif way == "same place":
+            relation.admdvs = "500101"
+            relation.status = "4"
+            relation.end = relation.begn
+        elif way == "elsewhere":
+            relation.elsewhere, relation.admdvs = True, "510104"
+            relation.begn = date(year - rng.randint(0, 3), 10, 1)
+        elif way == "other year":
+            relation.begn = date(year - 3, 5, 1)
+            self._pay("390", (year - 2) * 100 + 1, (year - 2) * 100 + 12, 400, date(year - 3, 12, 1), admdvs="500107")
+        elif way == "invalid":
+            relation.status = rng.choice("03")
+        if way in ("stopped", "normal", "invalid") and self.chance(0.6):
+            self._pay("390", *months, 400, other, admdvs="500107")
+        self.life_.relations.append(relation)
 
     def _excuses(self, paid: date) -> None:
         rng, life, year = self.rng, self.life_, self.policy.insured_year

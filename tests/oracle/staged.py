@@ -24,7 +24,7 @@ def _columns(lives: list[Life]) -> dict[str, dict[str, list[Any]]]:
     relation = ("psn_insu_rlts_id", "certno", "psn_name", "insutype", "psn_insu_stas", "insu_admdvs", "begn_date",
                 "end_date", "psn_type", "uscc", "tier")  # fmt: skip
     payment = ("pay_id", "certno", "insutype", "accrym_begn", "accrym_end", "amount", "paid_date", "pay_type",
-               "insu_admdvs", "uscc")  # fmt: skip
+               "insu_admdvs", "uscc", "tier")  # fmt: skip
     names: dict[str, tuple[str, ...]] = {
         "population": ("certno", "psn_name", "brdy", "resd_code", "live_code", "resd_status", "resd_permit"),
         "enrollment": relation,
@@ -48,7 +48,7 @@ def _columns(lives: list[Life]) -> dict[str, dict[str, list[Any]]]:
             )
         for p in life.payments:
             rows["tax_payment"].append(
-                (p.pay_id, n, p.insutype, p.begn, p.end, p.amount, p.paid, p.pay_type, p.admdvs, p.uscc)
+                (p.pay_id, n, p.insutype, p.begn, p.end, p.amount, p.paid, p.pay_type, p.admdvs, p.uscc, p.tier)
             )
         rows["enrollment_history"] += [(n, *row) for row in life.history]
         rows["aid_recipient"] += [(n, *row) for row in life.aid]
