@@ -1,6 +1,6 @@
 -- title: 重复缴费 / premiums paid more than once
 -- grain: one row per surplus payment
--- rules: DUP-7
+-- rules: DUP-7, PER-8, PER-9
 -- publish: person_id, insu_year, pay_id
 -- columns:
 --   person_id: the person [sensitive]
@@ -13,7 +13,7 @@
 --   first_pay_id: the payment that stands
 WITH
 period AS (
-    -- resident premiums are compared by year, staff premiums by first month (and employer, below)
+    -- resident premiums are compared by year, staff premiums by month (and employer, below)
     SELECT
         person_key,
         row_no,
@@ -23,6 +23,28 @@ period AS (
         amount,
         paid_date
     FROM payment
+    UNION ALL
+    -- a payment over several months or years (PER-8, PER-9) pays for each of them
+    SELECT
+        person_key,
+        row_no,
+        is_staff,
+        no // 12 AS insu_year,
+        CASE WHEN is_staff THEN no END AS month_no,
+        amount,
+        paid_date
+    FROM (
+        SELECT
+            *,
+            unnest(
+                CASE
+                    WHEN is_staff THEN range(begn_no + 1, end_no + 1)
+                    ELSE range((begn_no // 12 + 1) * 12, (end_no // 12 + 1) * 12, 12)
+                END
+            )::INTEGER AS no
+        FROM payment
+        WHERE CASE WHEN is_staff THEN begn_no < end_no ELSE begn_no // 12 < end_no // 12 END
+    ) AS further
 ),
 
 repeated AS (
@@ -102,3 +124,4 @@ FROM ordered AS o
 INNER JOIN src_tax_payment AS t ON o.row_no = t.row_no
 INNER JOIN person_identity AS i ON o.person_key = i.person_key
 WHERE o.order_no > 1
+QUALIFY row_number() OVER (PARTITION BY o.row_no ORDER BY o.insu_year, o.month_no) = 1
