@@ -29,6 +29,7 @@ chosen AS (
         max(CASE WHEN p.name = 'transition.min_years' THEN p.value END)::INTEGER AS transition_min_years,
         max(CASE WHEN p.name = 'transition.veteran_months' THEN p.value END)::INTEGER AS veteran_months,
         max(CASE WHEN p.name = 'newborn.days' THEN p.value END)::INTEGER AS newborn_days,
+        max(CASE WHEN p.name = 'age_limit.male' THEN coalesce(p.valid_from, DATE '1900-01-01') END) AS age_limit_from,
         max(CASE WHEN p.name = 'age_limit.male' THEN p.value END)::INTEGER AS age_limit_male,
         max(CASE WHEN p.name = 'age_limit.female' THEN p.value END)::INTEGER AS age_limit_female
     FROM param AS p

@@ -7,10 +7,12 @@
 --   month_bits: months of the five years up to the insured one without its resident months, bit 0 = January of the first;
 --     which months is not delivered: taken to be a year's last ones
 --   last_year_type: last such year times 1000 plus its insurance type
+--   first_no: row_no of the first row
 WITH
 keyed AS (
     SELECT
         number_key(h.certno) AS number_key,
+        h.row_no,
         h.insu_year,
         h.months,
         try_cast(h.insutype AS SMALLINT) AS insutype_no,
@@ -34,7 +36,8 @@ SELECT
             ELSE 0
         END
     ) AS month_bits,
-    max(CASE WHEN k.counts THEN k.insu_year * 1000 + k.insutype_no END)::INTEGER AS last_year_type
+    max(CASE WHEN k.counts THEN k.insu_year * 1000 + k.insutype_no END)::INTEGER AS last_year_type,
+    min(k.row_no) AS first_no
 FROM keyed AS k
 CROSS JOIN run
 LEFT JOIN number_link AS l ON k.number_key = l.number_key

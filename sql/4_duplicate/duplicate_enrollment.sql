@@ -23,6 +23,7 @@
 --   staff_months: unbroken paid staff months (RET-4)
 --   subsidy_year: year whose subsidy is at stake; null where no resident relation is dropped
 --   subsidy_deduct_amt: yuan to deduct for the dropped relation; null where no document gives the year's subsidy
+--   deduct_rule: FIN-1, FIN-3; FIN-2 where nothing is deducted because of it; null where nothing is terminated
 --   refund: yes, no, manual; null where no paid resident relation is dropped
 --   refund_rule: REF-1, REF-2 or REF-3
 --   notify_admdvs: place that has to act
@@ -172,6 +173,12 @@ refunded AS (
     SELECT
         m.*,
         CASE
+            WHEN m.subsidy_year IS NULL OR m.action <> 'terminate' THEN NULL
+            WHEN m.kind = 'staff_resident' THEN 'FIN-3'
+            WHEN m.is_deducted THEN 'FIN-1'
+            ELSE 'FIN-2'
+        END AS deduct_rule,
+        CASE
             WHEN NOT coalesce(m.drop_paid, false) THEN NULL
             WHEN run.as_of < m.benefit_from THEN 'REF-1'
             WHEN m.action = 'suspend' THEN 'REF-2'
@@ -208,6 +215,7 @@ SELECT
     m.staff_months::INTEGER AS staff_months,
     m.subsidy_year::INTEGER AS subsidy_year,
     CASE WHEN m.is_deducted THEN m.subsidy_amt ELSE 0 END::DECIMAL(14, 2) AS subsidy_deduct_amt,
+    m.deduct_rule,
     CASE m.refund_rule WHEN 'REF-1' THEN 'yes' WHEN 'REF-2' THEN 'no' WHEN 'REF-3' THEN 'manual' END AS refund,
     m.refund_rule,
     m.drop_admdvs AS notify_admdvs,
@@ -232,12 +240,7 @@ SELECT
         'staff_months', m.staff_months,
         'name_conflict', m.name_conflict,
         'dead', m.is_dead,
-        'deduct_rule', CASE
-            WHEN m.subsidy_year IS NULL OR m.action <> 'terminate' THEN NULL
-            WHEN m.kind = 'staff_resident' THEN 'FIN-3'
-            WHEN m.is_deducted THEN 'FIN-1'
-            ELSE 'FIN-2'
-        END,
+        'deduct_rule', m.deduct_rule,
         'benefit_from', m.benefit_from
     )::VARCHAR AS evidence
 FROM refunded AS m

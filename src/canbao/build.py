@@ -23,6 +23,9 @@ from pathlib import Path
 
 from canbao.paths import sql_dir
 
+KEPT = frozenset({"division_now"})
+"""Inner tables that the gates and the reports still read after the build."""
+
 _HEADER = re.compile(r"^-- (title|grain|rules|publish):\s*(.*)$")
 _COLUMN = re.compile(r"^--   (\w+): (.*)$")
 _REFERENCE = re.compile(r"\b(?:FROM|JOIN)\s+([a-z_][a-z0-9_]*)\b(?!\s*\()")
@@ -129,7 +132,7 @@ def load_steps(folder: Path | None = None) -> tuple[Step, ...]:
 def last_readers(steps: tuple[Step, ...]) -> dict[str, list[str]]:
     """For each step the inner tables that nobody reads after it, so that their room can be given back."""
     last: dict[str, str] = {}
-    inner = {step.name for step in steps if not step.published}
+    inner = {step.name for step in steps if not step.published} - KEPT
     for step in steps:
         for table in step.reads & inner:
             last[table] = step.name

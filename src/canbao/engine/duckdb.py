@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import polars as pl
 
-from canbao.build import Step
+from canbao.build import Step, load_steps
 from canbao.paths import package_dir, sql_dir
 from canbao.rules import Rules
 
@@ -65,7 +65,8 @@ class Warehouse:
 
     Args:
         folder: emptied when opened.
-        memory_limit: as DuckDB understands it (`3GB`); what does not fit spills into the folder.
+        memory_limit: as DuckDB understands it (`3GB`), by the number of rows where not given; what does not fit
+            spills into the folder.
         threads: number of cores to use.
     """
 
@@ -73,6 +74,7 @@ class Warehouse:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.folder = folder
+        self._memory_limit = memory_limit
         config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": str(folder / "tmp"),
             "preserve_insertion_order": False,
@@ -110,6 +112,8 @@ class Warehouse:
         self._load("secret", pl.DataFrame([{"secret": run.key.hex()}]))
         self._load("builtin_division", _builtin_divisions(run.rules.jurisdiction))
         self.load_codes()
+        pairs = [(step.name, rule) for step in load_steps() for rule in step.rules]
+        self._load("step_rule", pl.DataFrame(pairs, schema={"step": pl.String, "rule_id": pl.String}, orient="row"))
 
     def register_sources(self, intake: IntakeResult, definitions: Mapping[str, SourceDef]) -> None:
         """Makes `staged_<source>` (all accepted rows) and `src_<source>` (the newest row of each key) for each source.
@@ -117,6 +121,8 @@ class Warehouse:
         Both have the definition's fields and `row_no` (file and line as one number), `file_no`, `line_no`, `delivery`.
         """
         files = intake.files.filter(pl.col("state") == "accepted")
+        if not self._memory_limit:
+            self.con.execute(f"SET memory_limit = '{_memory(int(files['rows_accepted'].sum() or 0))}MB'")
         self._load("staged_file", files.select("file_no", "source", "delivery", "file", "rows_accepted"))
         for name, definition in definitions.items():
             own = files.filter(pl.col("source") == name)
@@ -171,6 +177,11 @@ class Warehouse:
         self.con.register("loading", frame.to_arrow())
         self.con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM loading")
         self.con.unregister("loading")
+
+
+def _memory(rows: int) -> int:
+    """Megabytes for the build of that many source rows: 2.2 GB for 3.4 million people, 6 GB for 34 million."""
+    return 1800 + rows * 12 // 1_000_000
 
 
 def _builtin_divisions(jurisdiction: str) -> pl.DataFrame:

@@ -1,0 +1,93 @@
+-- title: 税务医保对账 / relations and payments without their other half
+-- grain: one row per finding on a relation or a payment of the insured year
+-- rules: DUP-5, PER-2, AID-2, LED-7
+-- publish: person_id, class, psn_insu_rlts_id, pay_id
+-- columns:
+--   person_id: the person [sensitive]
+--   class: normal_unpaid, paid_without_record, paid_but_stopped, paid_after_death, amount_unexpected
+--   psn_insu_rlts_id: the relation
+--   pay_id: the payment
+--   amount: yuan; 0 where nothing was paid
+--   expected_amt: amounts that would have been right (class amount_unexpected)
+--   rule_id: rule that the finding rests on
+--   insutype: insurance type
+--   insu_admdvs: place as delivered
+--   paid_date: day of the payment
+WITH
+recent AS (
+    -- payments that reach into the insured year or the as-of date's year
+    SELECT p.*
+    FROM payment AS p
+    CROSS JOIN run
+    WHERE p.end_no >= least(run.year_first_month, run.as_of_month - run.as_of_month % 12) AND p.amount > 0
+),
+
+aid_best AS (
+    SELECT person_key, tier1_personal, tier2_personal
+    FROM aid
+    WHERE in_force
+    QUALIFY row_number() OVER (PARTITION BY person_key ORDER BY priority, aid_type) = 1
+),
+
+found AS (
+    SELECT r.person_key, 'normal_unpaid' AS class, r.row_no AS rel_no, NULL::BIGINT AS pay_no, 'DUP-5' AS rule_id,
+        NULL::DECIMAL(14, 2) [] AS expected_amt
+    FROM relation AS r
+    WHERE
+        NOT r.is_elsewhere AND r.is_normal
+        AND CASE r.system WHEN 'resident' THEN r.of_year AND NOT r.covers_year ELSE NOT r.covers_now END
+    UNION ALL
+    SELECT p.person_key, 'paid_without_record', NULL, p.row_no, 'DUP-5', NULL
+    FROM recent AS p
+    WHERE p.rel_no IS NULL
+    UNION ALL
+    SELECT p.person_key, 'paid_but_stopped', p.rel_no, p.row_no, 'DUP-5', NULL
+    FROM recent AS p
+    INNER JOIN relation_row AS r ON p.rel_no = r.row_no
+    WHERE
+        r.is_stopped
+        AND CASE
+            WHEN p.is_staff THEN p.end_no > date_month_no(coalesce(r.end_date, r.begn_date))
+            ELSE p.end_no >= date_month_no(coalesce(r.end_date, r.begn_date))
+        END
+    UNION ALL
+    SELECT p.person_key, 'paid_after_death', p.rel_no, p.row_no, 'LED-7', NULL
+    FROM recent AS p
+    INNER JOIN death_person AS d ON p.person_key = d.person_key
+    WHERE d.death_date IS NOT NULL AND (p.paid_date > d.death_date OR p.begn_no > date_month_no(d.death_date))
+    UNION ALL
+    -- PER-2: the tiers; with aid its personal shares; outside the window the tier plus the subsidy
+    SELECT
+        p.person_key, 'amount_unexpected', p.rel_no, p.row_no, 'PER-2',
+        list_sort(list_distinct([y.tier1_amt, y.tier2_amt, a.tier1_personal, a.tier2_personal]))
+    FROM recent AS p
+    CROSS JOIN run
+    INNER JOIN year_param AS y ON p.begn_no // 12 = y.insu_year
+    LEFT JOIN aid_best AS a ON p.person_key = a.person_key
+    WHERE
+        NOT p.is_staff
+        AND p.begn_no // 12 = p.end_no // 12
+        AND y.tier1_amt IS NOT NULL
+        AND NOT coalesce(p.amount IN (y.tier1_amt, y.tier2_amt), false)
+        AND NOT coalesce(p.amount IN (a.tier1_personal, a.tier2_personal), false)
+        AND NOT coalesce(
+            p.paid_date > y.window_end AND p.amount IN (y.tier1_amt + y.subsidy_amt, y.tier2_amt + y.subsidy_amt), false
+        )
+)
+
+SELECT
+    i.person_id,
+    f.class,
+    r.psn_insu_rlts_id,
+    t.pay_id,
+    coalesce(p.amount, 0)::DECIMAL(14, 2) AS amount,
+    coalesce(f.expected_amt, []::DECIMAL(14, 2) []) AS expected_amt,
+    f.rule_id,
+    coalesce(r.insutype, t.insutype) AS insutype,
+    coalesce(r.insu_admdvs, t.insu_admdvs) AS insu_admdvs,
+    t.paid_date
+FROM found AS f
+INNER JOIN person_identity AS i ON f.person_key = i.person_key
+LEFT JOIN relation_row AS r ON f.rel_no = r.row_no
+LEFT JOIN payment AS p ON f.pay_no = p.row_no
+LEFT JOIN src_tax_payment AS t ON f.pay_no = t.row_no
