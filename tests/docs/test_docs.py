@@ -113,13 +113,22 @@ def test_options_are_documented(readme: Path, command: str) -> None:
 @pytest.mark.parametrize("page", pages(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_command_lines_in_documents_are_right(page: Path) -> None:
     known = commands()
-    for name, rest in re.findall(
-        r"(?:^|[`/ ])canbao ([a-z]+)((?:[^`\n]|\\\n)*)", page.read_text(encoding="utf-8"), re.M
-    ):
+    promised = re.compile(r"^.*\*\(?not yet\)?\*.*$", re.M)
+    text = promised.sub("", page.read_text(encoding="utf-8"))
+    for name, rest in re.findall(r"(?:^|[`/ ])canbao ([a-z]+)((?:[^`\n]|\\\n)*)", text, re.M):
         if name in known and (wrong := set(re.findall(r"(?<= )--[a-z][a-z-]*", rest)) - options(known[name])):
             pytest.fail(f"canbao {name} has no {wrong}")
-    for name in re.findall(r"`canbao ([a-z]+)", page.read_text(encoding="utf-8")):
+    for name in re.findall(r"`canbao ([a-z]+)", text):
         assert name in known, f"there is no command canbao {name}"
+
+
+def test_contract_marks_what_is_not_there_yet() -> None:
+    there = {*commands(), *docs.INTAKE_TABLES, *load_definitions(), *(s.name for s in load_steps() if s.published)}
+    contract = (ROOT / "docs/contract.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(?:canbao )?(\w+)[^`]*`[^|]*\| (.*)$", contract, re.M)
+    assert len(rows) > 40
+    wrong = [name for name, rest in rows if (name in there) == rest.startswith("*(not yet)*")]
+    assert wrong == [], "mark with *(not yet)* what is promised and not built, and nothing else"
 
 
 @pytest.mark.parametrize("readme", READMES, ids=NAMES)
