@@ -31,6 +31,7 @@ month_seen AS (
     SELECT
         c.person_key,
         c.month_bits::BIGINT << (c.year - run.insured_year + 4) * 12 AS month_bits,
+        true AS is_dated,
         c.system = 'staff' AND c.rel_no IS NOT NULL AS has_employer,
         c.rel_no
     FROM covered_year AS c
@@ -44,6 +45,7 @@ month_seen AS (
         i.person_key,
         (1::BIGINT << least(59, i.end_no - (run.insured_year - 4) * 12) + 1)
         - (1::BIGINT << greatest(0, i.begn_no - (run.insured_year - 4) * 12)),
+        true,
         i.system = 'staff',
         i.rel_no
     FROM interval_cover AS i
@@ -51,7 +53,7 @@ month_seen AS (
     INNER JOIN switching AS s ON i.person_key = s.person_key
     WHERE i.paid AND i.end_no >= (run.insured_year - 4) * 12 AND i.begn_no < (run.insured_year + 1) * 12
     UNION ALL
-    SELECT h.person_key, h.month_bits, false, NULL
+    SELECT h.person_key, h.month_bits, false, false, NULL
     FROM history_person AS h
     INNER JOIN switching AS s ON h.person_key = s.person_key
 ),
@@ -60,7 +62,8 @@ month_covered AS (
     SELECT
         m.person_key,
         s.paid_bit,
-        bit_or(m.month_bits) & ((1::BIGINT << s.paid_bit + 1) - 1) AS any_months,
+        bit_or(m.month_bits) & ((1::BIGINT << s.paid_bit + 1) - 1) AS told_months,
+        bit_or(CASE WHEN m.is_dated THEN m.month_bits ELSE 0 END) & ((1::BIGINT << s.paid_bit + 1) - 1) AS dated_months,
         bit_or(CASE WHEN m.has_employer AND NOT coalesce(r.is_flexible, true) THEN m.month_bits ELSE 0 END) AS employed_months
     FROM month_seen AS m
     INNER JOIN switching AS s ON m.person_key = s.person_key
@@ -68,9 +71,22 @@ month_covered AS (
     GROUP BY m.person_key, s.paid_bit
 ),
 
+bounded AS (
+    -- which months of a year the history means is not said: to the year of the last month on record it adds none after it
+    SELECT
+        * EXCLUDE (told_months, dated_months),
+        CASE
+            WHEN dated_months = 0 THEN told_months
+            ELSE
+                told_months
+                & ~((1::BIGINT << (length(bin(dated_months)) - 1) // 12 * 12 + 12) - (1::BIGINT << length(bin(dated_months))))
+        END AS any_months
+    FROM month_covered
+),
+
 last_month AS (
     SELECT *, length(bin(any_months)) - 1 AS last_bit -- log2 rounds long runs up
-    FROM month_covered
+    FROM bounded
     WHERE any_months > 0
 ),
 

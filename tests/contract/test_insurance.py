@@ -202,6 +202,9 @@ def entitled(city: City) -> None:
     city.add("veteran", certno=city.number("veteran too late"), discharge_date="2025-12-01")
     member("left a job", "2026-03-10", [])
     city.staff("left a job", "left a job-s", (202301, 202511), psn_insu_stas="4", end_date="2025-11-30")
+    member("left a job, on record", "2026-03-10", [2023, 2024])
+    city.staff("left a job, on record", "left on record-s", (202402, 202511), psn_insu_stas="4", end_date="2025-11-30")
+    city.add("enrollment_history", certno=city.number("left a job, on record"), insu_year=2025, insutype="310", months=11)
     member("left a job long ago", "2026-03-10", [])
     city.staff("left a job long ago", "left long ago-s", (202301, 202510), psn_insu_stas="4", end_date="2025-10-31")
     member("month's end", "2026-03-30", steady)
@@ -421,6 +424,7 @@ def day(text: str) -> date:
         ("veteran", 0, None, day("04-01"), "veteran"),
         ("veteran too late", 3, day("03-03"), day("06-03"), None),
         ("left a job", 0, None, day("04-01"), "transition"),
+        ("left a job, on record", 0, None, day("04-01"), "transition"),
         ("left a job long ago", 3, day("03-11"), day("06-11"), None),
         ("month's end", 3, day("03-31"), day("06-30"), None),
     ],
