@@ -185,7 +185,9 @@ def _overlay_parameter(path: Path, name: str, value: Any, known: dict[str, Param
     return Parameter(name, value, document=f"运行参数文件 {path.name}", verified=False, overlay=True)
 
 
-_NUMBERS_WITHOUT_VALUE = {"cap.base": Decimal, "cap.k_from_year": Decimal}
+_NUMBERS_WITHOUT_VALUE = dict.fromkeys(
+    ("cap.base", "cap.k_from_year", "cap.deductible", "age_limit.male", "age_limit.female"), Decimal
+)
 
 
 def _kind(name: str, value: Value) -> type:
