@@ -73,6 +73,14 @@ SETTINGS = (
         "fixed_months = 2\n[transition]\ngap_months = 1\nmin_years = 1\nveteran_months = 2\n[newborn]\ndays = 60\n"
         "[cap]\nbase = 30000\nlimit_ratio = 0.5\nreward_from_year = 2023\nstep = 5000",
     ),
+    Setting("Sichuan", date(2026, 6, 30), 2026, "waiting.lapse_from_year = 2015", jurisdiction="sichuan"),
+    Setting(
+        "Sichuan with a window",
+        date(2026, 11, 30),
+        2026,
+        '[window.2026]\nstart = "2025-10-01"\nend = 2026-03-31\n[cap]\nreward_from_year = 2022',
+        jurisdiction="sichuan",
+    ),
 )
 
 

@@ -25,6 +25,7 @@ class Insured:
     resident_years: set[int]
     months: set[int]
     employed_months: set[int]
+    told_months: set[int]  # of the yearly history, which does not say which months of a year they are
 
 
 def relation_of(life: Life, payment: Payment) -> Relation | None:
@@ -108,7 +109,7 @@ def full_aid(life: Life, relation: Relation, year: int, policy: Policy) -> date 
 
 def insured(life: Life, policy: Policy) -> Insured:
     """All coverage that the rows prove."""
-    found = Insured(set(), set(), set(), set())
+    found = Insured(set(), set(), set(), set(), set())
     for (_, year), payments in resident_payments(life).items():
         if effective_date(payments):
             found.resident_years.add(year)
@@ -130,8 +131,8 @@ def insured(life: Life, policy: Policy) -> Insured:
                 found.resident_years.add(year)
             if insutype in RESIDENT | STAFF:
                 found.years.add(year)
-                if year != policy.insured_year:  # which months is not said: taken to be the year's last ones
-                    found.months |= set(range(year * 12 + 12 - min(months, 12), year * 12 + 12))
+                if year != policy.insured_year or insutype in STAFF:  # taken to be the year's last ones
+                    found.told_months |= set(range(year * 12 + 12 - min(months, 12), year * 12 + 12))
     staff_money: dict[tuple[str | None, int], int] = {}
     employed: dict[str | None, bool] = {None: False}
     for payment in life.payments:
@@ -220,6 +221,10 @@ def repaired_years(life: Life, lapses: list[int]) -> int:
 def switched_in_time(paid: date, cover: Insured, policy: Policy) -> bool:
     """TRN-1: two unbroken years, then from an employer's insurance to resident insurance within three months."""
     before = {m for m in cover.months if m <= month_of(paid)}
+    told = {m for m in cover.told_months if m <= month_of(paid)}
+    if before:  # after the last dated month its year's history adds none
+        told -= {m for m in told if m // 12 == max(before) // 12 and m > max(before)}
+    before |= told
     if not before:
         return False
     last = max(before)
