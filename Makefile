@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check prove bench samples docs clean
+.PHONY: help setup demo test check prove oracle bench samples docs clean
 
 help:
 	@echo "make setup    .venv with pinned versions, and $(BIN)/canbao"
@@ -15,6 +15,7 @@ help:
 	@echo "make test     the tests"
 	@echo "make check    format, lint, types, SQL"
 	@echo "make prove    the longer proofs"
+	@echo "make oracle   100,000 random lives: the tables against a plain reading of the policy"
 	@echo "make bench    a night of 3.4 million people against its floor"
 	@echo "make samples  data_samples/ anew"
 	@echo "make docs     docs/tables.md and docs/sources.md anew"
@@ -43,6 +44,9 @@ check: setup
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint --disable-progress-bar sql
+
+oracle: setup
+	@$(BIN)/python -m tests.oracle.compare --lives 100000
 
 bench: setup
 	@$(BIN)/canbao bench

@@ -52,7 +52,9 @@ class Setting:
 
 SETTINGS = (
     Setting("as shipped, in March", date(2026, 3, 31), 2026),
-    Setting("long lapses, ceiling known", date(2026, 12, 31), 2026, "waiting.lapse_from_year = 2010\ncap.base = 200000"),
+    Setting(
+        "long lapses, ceiling known", date(2026, 12, 31), 2026, "waiting.lapse_from_year = 2010\ncap.base = 200000"
+    ),
     Setting(
         "first lapsed year free, small ceiling",
         date(2026, 9, 30),
@@ -69,8 +71,8 @@ SETTINGS = (
         "fewer exempt, other floor, other lengths",
         date(2026, 12, 31),
         2026,
-        '[waiting]\nlapse_from_year = 2020\nexempt = ["newborn", "transition"]\nfloor_lapsed_years = 3\nfloor_months = 8\n'
-        "fixed_months = 2\n[transition]\ngap_months = 1\nmin_years = 1\nveteran_months = 2\n[newborn]\ndays = 60\n"
+        '[waiting]\nlapse_from_year = 2020\nexempt = ["newborn", "transition"]\nfloor_lapsed_years = 3\n'
+        "floor_months = 8\nfixed_months = 2\n[transition]\ngap_months = 1\nmin_years = 1\nveteran_months = 2\n[newborn]\ndays = 60\n"
         "[cap]\nbase = 30000\nlimit_ratio = 0.5\nreward_from_year = 2023\nstep = 5000",
     ),
     Setting("Sichuan", date(2026, 6, 30), 2026, "waiting.lapse_from_year = 2015", jurisdiction="sichuan"),
@@ -87,7 +89,8 @@ SETTINGS = (
 def differences(row: dict[str, Any] | None, expected: dict[str, Any] | None) -> dict[str, tuple[Any, Any]]:
     """Columns in which the table and the oracle differ: column to (table, oracle)."""
     if row is None or expected is None:
-        return {} if row is expected else {"row": ("none" if row is None else "a row", "none" if expected is None else "a row")}
+        said = ["none" if one is None else "a row" for one in (row, expected)]
+        return {} if row is expected else {"row": (said[0], said[1])}
     found = {c: (row[c], expected[c]) for c in COLUMNS if c in expected and row[c] != expected[c]}
     if not (row["exempt_reason"] in expected["exempt_reasons"] or row["exempt_reason"] is None):
         found["exempt_reason"] = (row["exempt_reason"], expected["exempt_reasons"])

@@ -8,7 +8,18 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from .life import RESIDENT, STAFF, Life, Payment, Policy, Relation, add_months, first_of_next_month, month_number, month_of
+from .life import (
+    RESIDENT,
+    STAFF,
+    Life,
+    Payment,
+    Policy,
+    Relation,
+    add_months,
+    first_of_next_month,
+    month_number,
+    month_of,
+)
 
 COUNTED = {"1", "2", "4"}  # 0 and 3 say that there never was a relation
 FLEXIBLE = {"1103", "1203"}
@@ -16,9 +27,9 @@ FLEXIBLE = {"1103", "1203"}
 
 @dataclass
 class Insured:
-    """What somebody was covered for: years of any basic insurance, of resident insurance; months; staff months by employers.
+    """What somebody was covered for: years of any basic and of resident insurance; months; months with an employer.
 
-    The months lack those that the resident insurance of the insured year itself covers: it is what somebody switches to.
+    The months lack those that the insured year's own resident insurance covers: it is what somebody switches to.
     """
 
     years: set[int]

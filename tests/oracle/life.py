@@ -75,10 +75,16 @@ class Life:
         staff = sorted((p for p in self.payments if p.insutype in STAFF), key=lambda p: p.begn)
         if len(staff) > 3:
             lines.append(f"  payment {len(staff)} x {staff[0].insutype} {staff[0].begn} to {staff[-1].end}")
-        for p in self.payments if len(staff) <= 3 else [p for p in self.payments if p.insutype not in STAFF]:
-            lines.append(f"  payment {p.insutype} {p.begn}-{p.end} {p.amount} on {p.paid} type {p.pay_type} at {p.admdvs}")
+        lines += [
+            f"  payment {p.insutype} {p.begn}-{p.end} {p.amount} on {p.paid} type {p.pay_type} at {p.admdvs}"
+            for p in self.payments
+            if len(staff) <= 3 or p.insutype not in STAFF
+        ]
         for name in ("history", "aid", "veteran", "custody", "claims", "student", "employment"):
-            lines += [f"  {name}: {', '.join(map(str, row)) if isinstance(row, tuple) else row}" for row in getattr(self, name)]
+            lines += [
+                f"  {name}: {', '.join(map(str, row)) if isinstance(row, tuple) else row}"
+                for row in getattr(self, name)
+            ]
         return "\n".join(lines)
 
 

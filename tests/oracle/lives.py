@@ -70,7 +70,9 @@ class Maker:
         self.count += 1
         return f"{prefix}{self.serial}x{self.count}"
 
-    def _pay(self, insutype: str, begn: int, end: int, amount: int, paid: date, kind: str = "10", **more: str | None) -> None:
+    def _pay(  # noqa: PLR0917
+        self, insutype: str, begn: int, end: int, amount: int, paid: date, kind: str = "10", **more: str | None
+    ) -> None:
         if paid <= self.policy.as_of:
             self.life_.payments.append(Payment(self._name("p"), insutype, begn, end, amount, paid, kind, **more))
 
@@ -167,7 +169,9 @@ class Maker:
             return
         begn = year * 100 + (paid.month if paid.year == year and self.chance(0.5) else 1)
         way = rng.random()
-        self._pay("390", begn, year * 100 + 12, 400, paid, rng.choice(("10", "10", "31")), tier=rng.choice((None, None, "2")))
+        self._pay(
+            "390", begn, year * 100 + 12, 400, paid, rng.choice(("10", "10", "31")), tier=rng.choice((None, None, "2"))
+        )
         later = [day for day in self.days if day > paid]
         if way < 0.06 and later:  # taken back
             self._pay("390", begn, year * 100 + 12, 400, later[0], "40")
@@ -185,7 +189,7 @@ class Maker:
             self._pay("390", begn, year * 100 + 12, 375, rng.choice(later))
 
     def _second_relation(self, paid: date) -> None:
-        """Another relation of the insured year: stopped or normal, here or elsewhere, paid or not; or a payment without one."""
+        """Another relation of the insured year, stopped or normal, here or elsewhere, paid or not; or a mere payment."""
         rng, year = self.rng, self.policy.insured_year
         way = rng.choice(("stopped", "stopped", "same place", "normal", "elsewhere", "loose", "other year", "invalid"))
         other = rng.choice(self.days)

@@ -1,6 +1,5 @@
 """Builds tables from lives: the rows go into the sources as staged, the product's own steps do the rest."""
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,14 @@ from .life import Life
 
 _TYPES = {"date": "DATE", "month": "INTEGER", "year": "INTEGER", "int": "INTEGER", "amount": "DECIMAL(14, 2)",
           "bool": "BOOLEAN"}  # fmt: skip
-_POLARS = {"date": pl.Date, "month": pl.Int32, "year": pl.Int32, "int": pl.Int32, "amount": pl.Int32, "bool": pl.Boolean}
+_POLARS = {
+    "date": pl.Date,
+    "month": pl.Int32,
+    "year": pl.Int32,
+    "int": pl.Int32,
+    "amount": pl.Int32,
+    "bool": pl.Boolean,
+}
 
 
 def _columns(lives: list[Life]) -> dict[str, dict[str, list[Any]]]:
@@ -69,7 +75,9 @@ def build(lives: list[Life], rules: Rules, insured_year: int, tables: list[str],
     warehouse = Warehouse(scratch / "warehouse", threads=2)
     warehouse.load_parameters(RunParameters(rules.as_of, insured_year, rules, b"test key"))
     con = warehouse.con
-    con.execute("CREATE TABLE staged_file (file_no INTEGER, source VARCHAR, delivery DATE, file VARCHAR, rows_accepted BIGINT)")
+    con.execute(
+        "CREATE TABLE staged_file (file_no INTEGER, source VARCHAR, delivery DATE, file VARCHAR, rows_accepted BIGINT)"
+    )
     newest = (sql_dir() / "_engine" / "newest_row.sql").read_text("utf-8")
     given = _columns(lives)
     for file_no, (name, definition) in enumerate(load_definitions().items(), 1):
@@ -83,10 +91,13 @@ def build(lives: list[Life], rules: Rules, insured_year: int, tables: list[str],
         )
         place = f"{file_no}::BIGINT * 4294967296 + line_no AS row_no, {file_no} AS file_no, line_no::INTEGER AS line_no"
         source = "loading" if values else "(SELECT 0 AS line_no) WHERE false"
-        con.execute(f"CREATE TABLE staged_{name} AS SELECT {columns}, {place}, DATE '{date(2026, 1, 1)}' AS delivery FROM {source}")
+        con.execute(
+            f"CREATE TABLE staged_{name} AS SELECT {columns}, {place}, DATE '2026-01-01' AS delivery FROM {source}"
+        )
         if values:
             con.unregister("loading")
-        for statement in newest.format(source=name, key=", ".join(definition.key), first_key=definition.key[0]).split(";"):
+        script = newest.format(source=name, key=", ".join(definition.key), first_key=definition.key[0])
+        for statement in script.split(";"):
             if statement.strip():
                 con.execute(statement)
     steps = {step.name: step for step in load_steps()}

@@ -41,7 +41,11 @@ def test_lives_reach_the_corners(tmp_path) -> None:
                 seen.add("no row")
                 continue
             seen |= set(row["exempt_reasons"])
-            seen |= {("lapsed", row["lapsed_years"]), ("repaired", min(row["repaired_years"], 3)), ("window", row["in_window"])}
+            seen |= {
+                ("lapsed", row["lapsed_years"]),
+                ("repaired", min(row["repaired_years"], 3)),
+                ("window", row["in_window"]),
+            }
             if row["waiting_months"] > row["fixed_months"] + row["variable_months"]:
                 seen.add("floor")
             if row["paid_date"] is None:
@@ -57,7 +61,17 @@ def test_lives_reach_the_corners(tmp_path) -> None:
                     seen.add((part, "cut"))
                 elif row[part] > 0:
                     seen.add(part)
-    wanted = {"no row", "newborn", "aid", "transition", "veteran", "floor", "unpaid", "begins after its end", "from birth"}
+    wanted = {
+        "no row",
+        "newborn",
+        "aid",
+        "transition",
+        "veteran",
+        "floor",
+        "unpaid",
+        "begins after its end",
+        "from birth",
+    }
     wanted |= {("lapsed", n) for n in (0, 1, 2, 3, 4, 6)} | {("repaired", n) for n in range(4)}
     wanted |= {("window", value) for value in (True, False, None)}
     wanted |= {("paid", *day) for day in ((12, 31), (1, 1), (1, 31), (2, 28), (2, 29), (3, 1), (3, 31))}
