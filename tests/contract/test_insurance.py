@@ -204,7 +204,9 @@ def entitled(city: City) -> None:
     city.staff("left a job", "left a job-s", (202301, 202511), psn_insu_stas="4", end_date="2025-11-30")
     member("left a job, on record", "2026-03-10", [2023, 2024])
     city.staff("left a job, on record", "left on record-s", (202402, 202511), psn_insu_stas="4", end_date="2025-11-30")
-    city.add("enrollment_history", certno=city.number("left a job, on record"), insu_year=2025, insutype="310", months=11)
+    city.add(
+        "enrollment_history", certno=city.number("left a job, on record"), insu_year=2025, insutype="310", months=11
+    )
     member("left a job long ago", "2026-03-10", [])
     city.staff("left a job long ago", "left long ago-s", (202301, 202510), psn_insu_stas="4", end_date="2025-10-31")
     member("month's end", "2026-03-30", steady)
