@@ -15,9 +15,22 @@ claimed AS (
     WHERE p.old_certno IS NOT NULL
 ),
 
+taken AS (
+    -- nor does one that somebody of another name bears today
+    SELECT c.parent_key
+    FROM claimed AS c
+    INNER JOIN (
+        SELECT number_key(certno) AS number_key, psn_name
+        FROM src_population
+        WHERE number_text(certno) IN (SELECT number_text(old_certno) FROM src_population WHERE old_certno IS NOT NULL)
+    ) AS p ON c.parent_key = p.number_key
+    WHERE NOT same_name(c.psn_name, p.psn_name)
+),
+
 undisputed AS (
     SELECT parent_key
     FROM claimed
+    WHERE parent_key NOT IN (SELECT parent_key FROM taken)
     GROUP BY parent_key
     HAVING count(DISTINCT psn_name) = 1
 ),
