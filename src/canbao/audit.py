@@ -334,6 +334,7 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
+_MARKS = {"failed": "✗", "not_computed": "？", "passed": "✓"}
 _STATES = {"passed": "通过", "failed": "未通过", "not_computed": "未能计算"}
 _SEVERITIES = {"block": "阻断", "warn": "提醒", "info": "说明"}
 _AXES = {"completeness": "完整性", "correctness": "准确性", "consistency": "一致性", "timeliness": "及时性"}
@@ -352,7 +353,7 @@ def write_quality_page(checks: Sequence[Check], target: Path, *, heading: str, a
     order = {"failed": 0, "not_computed": 1, "passed": 2}
     rows = "\n".join(
         "<tr class='{state}'><td>{id}</td><td>{title}</td><td>{where}</td><td>{axis}</td><td>{severity}</td>"
-        "<td><b>{word}</b>{accepted}</td><td class='n'>{wrong}</td><td class='n'>{rows}</td>"
+        "<td><b>{mark} {word}</b>{accepted}</td><td class='n'>{wrong}</td><td class='n'>{rows}</td>"
         "<td>{message}</td></tr>".format(
             state=check.state,
             id=html.escape(check.check_id),
@@ -360,6 +361,7 @@ def write_quality_page(checks: Sequence[Check], target: Path, *, heading: str, a
             where=html.escape(check.source or check.table_name or ""),
             axis=_AXES.get(check.axis, check.axis),
             severity=_SEVERITIES.get(check.severity, check.severity),
+            mark=_MARKS[check.state],
             word=_STATES[check.state],
             accepted=f"<br>已放行({html.escape(accepted_by)}):{html.escape(check.accepted)}" if check.accepted else "",
             wrong="" if check.numerator is None else f"{check.numerator:,}",
