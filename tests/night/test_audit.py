@@ -29,8 +29,8 @@ def test_the_built_suite(tmp_path: Path) -> None:
         cells,
     )
     con.execute(
-        "CREATE TABLE division_now AS SELECT * FROM (VALUES ('500000000000', 1, '500000000000', NULL, NULL),"
-        " ('500101000000', 2, '500000000000', '500101000000', NULL)) t(division_code, level, l1, l2, l3)"
+        "CREATE TABLE division_now AS SELECT * FROM (VALUES ('500000000000', 1, '500000000000', NULL::VARCHAR, NULL::VARCHAR),"
+        " ('500101000000', 2, '500000000000', '500101000000', NULL::VARCHAR)) t(division_code, level, l1, l2, l3)"
     )
     checks = {
         check.check_id: check for check in audit.run_suite(con, "built", audit.load_suite("built"), tmp_path / "w")
