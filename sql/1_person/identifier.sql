@@ -24,6 +24,17 @@ carried AS (
     GROUP BY number_key
     UNION ALL
     SELECT person_key, person_key, 'enrollment_history', first_no, first_no FROM history_person
+    UNION ALL
+    -- numbers that only point to another one: used-to-be numbers and birth certificates
+    SELECT coalesce(l.person_key, s.old_key), s.old_key, 'population', s.row_no, s.row_no
+    FROM (SELECT row_no, number_key(old_certno) AS old_key FROM src_population WHERE old_certno IS NOT NULL) AS s
+    LEFT JOIN number_link AS l ON s.old_key = l.number_key
+    UNION ALL
+    SELECT coalesce(l.person_key, c.birth_key), c.birth_key, 'birth', min(b.row_no), max(b.row_no)
+    FROM birth_child AS c
+    INNER JOIN staged_birth AS b ON c.birth_cert_no = b.birth_cert_no
+    LEFT JOIN number_link AS l ON c.birth_key = l.number_key
+    GROUP BY coalesce(l.person_key, c.birth_key), c.birth_key
 ),
 
 by_number AS (
@@ -52,11 +63,6 @@ every_number AS (
     SELECT b.person_key, coalesce(w.number, '') AS value, b.ranked_source, b.first_no, b.last_no
     FROM by_number AS b
     INNER JOIN written AS w ON b.number_key = w.number_key
-    UNION ALL
-    -- numbers that only point to another one: used-to-be numbers and birth certificates
-    SELECT s.person_key, s.number, '99999 population', NULL, NULL
-    FROM number_seen AS s
-    WHERE NOT s.seen_in_certno AND s.number_key NOT IN (SELECT number_key FROM by_number)
 ),
 
 named AS (
