@@ -4,6 +4,7 @@
 -- columns:
 --   rule_id: rule
 --   title: in Chinese
+--   text: the clause in short, in Chinese
 --   document: document
 --   clause: clause in it
 --   parameters: parameters it uses with their values tonight
@@ -11,6 +12,7 @@
 --   computed: SQL steps that compute it; empty where it is not computed
 --   why_not: why it is not computed
 --   rows_touched: rows of tonight's tables that name it
+--   counted: what those rows are, in Chinese; empty for a rule that defines something and has no rows of its own
 WITH
 touched AS (
     SELECT rule_id, count(*) AS n FROM duplicate_enrollment GROUP BY rule_id
@@ -44,7 +46,13 @@ touched AS (
     UNION ALL
     SELECT 'LED-3', count(*) FROM uninsured WHERE separated
     UNION ALL
+    SELECT 'LED-4', count(*) FROM uninsured WHERE len(group_tags) > 0
+    UNION ALL
+    SELECT 'LED-6', count(*) FROM uninsured WHERE household_no IS NOT NULL
+    UNION ALL
     SELECT 'LED-1', count(*) FROM person
+    UNION ALL
+    SELECT 'NB-1', count(*) FROM newborn
     UNION ALL
     SELECT 'NB-4', count(*) FROM newborn WHERE status = 'attached'
     UNION ALL
@@ -58,7 +66,11 @@ touched AS (
     UNION ALL
     SELECT 'EVA-1', count(*) FROM evaluation
     UNION ALL
-    SELECT 'TGT-2', count(*) FROM evaluation WHERE measure = 'targets_above_parent' AND numerator > denominator
+    SELECT 'TGT-1', count(*) FROM evaluation WHERE measure = 'plan_completion' AND denominator > 0
+    UNION ALL
+    SELECT 'TGT-2', count(*)
+    FROM evaluation
+    WHERE measure = 'targets_above_parent' AND denominator > 0 AND numerator > denominator
 ),
 
 summed AS (
@@ -86,13 +98,15 @@ used AS (
 SELECT
     r.code AS rule_id,
     r.title,
+    r.text,
     r.document,
-    r.clause,
+    coalesce(r.clause, '') AS clause,
     coalesce(u.parameters, []::VARCHAR []) AS parameters,
     coalesce(u.unverified, []::VARCHAR []) AS unverified,
     coalesce(c.steps, []::VARCHAR []) AS computed,
     CASE WHEN c.steps IS NULL THEN r.why_not END AS why_not,
-    coalesce(s.rows_touched, 0) AS rows_touched
+    coalesce(s.rows_touched, 0) AS rows_touched,
+    coalesce(r.counted, '') AS counted
 FROM code_rule AS r
 LEFT JOIN summed AS s ON r.code = s.rule_id
 LEFT JOIN computing AS c ON r.code = c.rule_id

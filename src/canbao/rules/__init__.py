@@ -7,6 +7,7 @@ over the same keys for one run. Nothing here knows what a parameter is for: the 
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,8 +15,6 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import re
 
 from canbao.errors import UserError
 from canbao.paths import package_dir
@@ -173,7 +172,7 @@ def _overlay_values(path: Path) -> dict[str, Any]:
 
 
 def _overlay_parameter(path: Path, name: str, value: Any, known: dict[str, Parameter]) -> Parameter:
-    wanted = next((kind for pattern, kind in _OPEN_KEYS if pattern.fullmatch(name)), None)
+    wanted: type | None = next((kind for pattern, kind in _OPEN_KEYS if pattern.fullmatch(name)), None)
     if wanted is None and name not in known:
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"；是否想写：{'、'.join(near)}" if near else ""
@@ -227,9 +226,10 @@ def _converted(path: Path, name: str, value: Any, wanted: type) -> Value:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise wrong
         return value
+    of_kind: Any = value
     if not isinstance(value, wanted):
         raise wrong
-    return value
+    return of_kind
 
 
 _KIND_NAMES = {date: "日期", Decimal: "数字", list: "文字列表", bool: "true 或 false", str: "文字"}
