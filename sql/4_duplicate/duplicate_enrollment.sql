@@ -62,11 +62,15 @@ paired AS (
 ),
 
 short_job AS (
-    SELECT e.person_key
+    -- staff relations by a short contract in force: with the same employer where both name one
+    SELECT t.row_no
     FROM employment_row AS e
     CROSS JOIN run
-    WHERE e.kind = 'contract' AND e.end_date < e.begn_date + to_months(run.short_term_months)
-    GROUP BY e.person_key
+    INNER JOIN duplicate_relation AS t ON e.person_key = t.person_key
+    WHERE
+        e.kind = 'contract' AND e.end_date < e.begn_date + to_months(run.short_term_months)
+        AND (e.uscc IS NULL OR t.uscc IS NULL OR e.uscc = t.uscc)
+    GROUP BY t.row_no
 ),
 
 crossed AS (
@@ -93,7 +97,7 @@ ruled AS (
             WHEN c.has_flexible THEN 'RET-6'
             WHEN c.staff_months >= run.retention_staff_months THEN 'RET-4'
             WHEN s.is_college AND s.school_place6 = r.place6 THEN 'RET-9'
-            WHEN j.person_key IS NOT NULL AND r.begn_date < t.begn_date THEN 'RET-8'
+            WHEN j.row_no IS NOT NULL AND r.begn_date < t.begn_date THEN 'RET-8'
             ELSE 'RET-7'
         END AS rule_id,
         CASE
@@ -105,7 +109,7 @@ ruled AS (
     FROM crossed AS c
     CROSS JOIN run
     LEFT JOIN student_person AS s ON c.person_key = s.person_key
-    LEFT JOIN short_job AS j ON c.person_key = j.person_key
+    LEFT JOIN short_job AS j ON c.staff_no = j.row_no
     LEFT JOIN duplicate_relation AS r ON c.resident_no = r.row_no
     LEFT JOIN duplicate_relation AS t ON c.staff_no = t.row_no
 ),
