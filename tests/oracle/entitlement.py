@@ -61,7 +61,7 @@ def relation_of(life: Life, payment: Payment) -> Relation | None:
 def standing(payments: list[Payment]) -> list[Payment]:
     """The payments that were not taken back: money paid back is that which came in last."""
     left: list[list[Any]] = []
-    for payment in sorted(payments, key=lambda p: p.paid):
+    for payment in sorted(payments, key=lambda p: (p.paid, -p.signed)):
         if payment.signed > 0:
             left.append([payment, payment.signed])
             continue

@@ -7,6 +7,7 @@ from typing import Any
 
 STAFF = {"310", "340", "350", "360"}
 RESIDENT = {"380", "390", "391"}
+EMPLOYERS = {"U1": "500101", "U2": "500102", "U3": "500103", "U4": "510104"}
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Life:
     claims: list[tuple[int, int, bool | None]] = field(default_factory=list)  # year, fund_paid_amt, reward_used
     student: list[tuple[str, str, date, str]] = field(default_factory=list)  # school_admdvs, stage, enroll_date, status
     employment: list[tuple[str, str, date, date | None]] = field(default_factory=list)  # uscc, kind, begn, end
-    live_code: str = "500101001001"
+    live_code: str | None = "500101001001"
     resd_permit: bool | None = None
 
     def __str__(self) -> str:

@@ -189,7 +189,7 @@ class Maker:
             self._pay("390", begn, year * 100 + 12, 375, rng.choice(later))
 
     def _second_relation(self, paid: date) -> None:
-        """Another relation of the insured year, stopped or normal, here or elsewhere, paid or not; or a mere payment."""
+        """Another relation of the year, stopped or normal, here or elsewhere, paid or not; or a payment alone."""
         rng, year = self.rng, self.policy.insured_year
         way = rng.choice(("stopped", "stopped", "same place", "normal", "elsewhere", "loose", "other year", "invalid"))
         other = rng.choice(self.days)

@@ -11,7 +11,7 @@ from canbao.intake import load_definitions
 from canbao.paths import sql_dir
 from canbao.rules import Rules
 
-from .life import Life
+from .life import EMPLOYERS, Life
 
 _TYPES = {"date": "DATE", "month": "INTEGER", "year": "INTEGER", "int": "INTEGER", "amount": "DECIMAL(14, 2)",
           "bool": "BOOLEAN"}  # fmt: skip
@@ -43,8 +43,10 @@ def _columns(lives: list[Life]) -> dict[str, dict[str, list[Any]]]:
         "annual_claim": ("certno", "year", "fund_paid_amt", "reward_used"),
         "student": ("certno", "psn_name", "school_code", "school_admdvs", "stage", "enroll_date", "student_status"),
         "employment": ("certno", "uscc", "kind", "begn_date", "end_date"),
+        "enterprise": ("uscc", "emp_name", "status", "admdvs"),
     }
     rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names}
+    rows["enterprise"] = [(uscc, "某厂", "1", place) for uscc, place in EMPLOYERS.items()]
     for life in lives:
         n = life.certno
         rows["population"].append((n, "某甲", life.brdy, "500101001001", life.live_code, "1", life.resd_permit))
