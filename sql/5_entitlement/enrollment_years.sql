@@ -27,7 +27,8 @@ bits AS (
 bounded AS (
     SELECT
         *,
-        -- years that neither cover nor are neutral: the last of them ends the run, as does an insured year that is no resident one
+        -- years that neither cover nor are neutral: the last of them ends the run,
+        -- as does an insured year that is no resident one
         (before_mask & ~(any_bits | neutral_bits)) | ((before_mask + 1) & ~resident_bits) AS gap_bits,
         any_bits & before_mask AS earlier_bits
     FROM bits
@@ -38,7 +39,9 @@ repair AS (
     SELECT p.person_key, p.amount, unnest(range(p.begn_no // 12, p.end_no // 12 + 1))::INTEGER AS year
     FROM payment_row AS p
     CROSS JOIN run
-    WHERE p.is_repair AND NOT p.is_staff AND p.paid_date <= run.as_of AND p.begn_no // 12 >= 1990 AND p.end_no // 12 <= 2050
+    WHERE
+        p.is_repair AND NOT p.is_staff AND p.paid_date <= run.as_of
+        AND p.begn_no // 12 >= 1990 AND p.end_no // 12 <= 2050
 ),
 
 repaired_year AS (

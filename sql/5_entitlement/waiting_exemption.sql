@@ -19,7 +19,10 @@ switching AS (
     WHERE
         year(p.paid_date) BETWEEN run.insured_year - 1 AND run.insured_year
         AND p.person_key IN (
-            SELECT c.person_key FROM covered_year AS c CROSS JOIN run WHERE c.system = 'staff' AND c.year >= run.insured_year - 2
+            SELECT c.person_key
+            FROM covered_year AS c
+            CROSS JOIN run
+            WHERE c.system = 'staff' AND c.year >= run.insured_year - 2
             UNION ALL
             SELECT i.person_key FROM interval_cover AS i WHERE i.system = 'staff' AND i.paid
         )
@@ -64,7 +67,8 @@ month_covered AS (
         s.paid_bit,
         bit_or(m.month_bits) & ((1::BIGINT << s.paid_bit + 1) - 1) AS told_months,
         bit_or(CASE WHEN m.is_dated THEN m.month_bits ELSE 0 END) & ((1::BIGINT << s.paid_bit + 1) - 1) AS dated_months,
-        bit_or(CASE WHEN m.has_employer AND NOT coalesce(r.is_flexible, true) THEN m.month_bits ELSE 0 END) AS employed_months
+        bit_or(CASE WHEN m.has_employer AND NOT coalesce(r.is_flexible, true) THEN m.month_bits ELSE 0 END)
+            AS employed_months
     FROM month_seen AS m
     INNER JOIN switching AS s ON m.person_key = s.person_key
     LEFT JOIN relation_row AS r ON m.rel_no = r.row_no
@@ -72,14 +76,18 @@ month_covered AS (
 ),
 
 bounded AS (
-    -- which months of a year the history means is not said: to the year of the last month on record it adds none after it
+    -- which months of a year the history means is not said: to the year of the last month on record it adds none
+    -- after that month
     SELECT
         * EXCLUDE (told_months, dated_months),
         CASE
             WHEN dated_months = 0 THEN told_months
             ELSE
                 told_months
-                & ~((1::BIGINT << (length(bin(dated_months)) - 1) // 12 * 12 + 12) - (1::BIGINT << length(bin(dated_months))))
+                & ~(
+                    (1::BIGINT << (length(bin(dated_months)) - 1) // 12 * 12 + 12)
+                    - (1::BIGINT << length(bin(dated_months)))
+                )
         END AS any_months
     FROM month_covered
 ),
@@ -121,7 +129,8 @@ ground AS (
         (m.employed_months >> m.last_bit) & 1 = 1
         AND m.paid_bit - m.last_bit - 1 <= run.transition_gap_months
         AND m.last_bit + 1 >= run.transition_min_years * 12
-        AND bit_count((m.any_months >> greatest(0, m.last_bit + 1 - run.transition_min_years * 12))) = run.transition_min_years * 12
+        AND bit_count(m.any_months >> greatest(0, m.last_bit + 1 - run.transition_min_years * 12))
+        = run.transition_min_years * 12
 )
 
 SELECT g.person_key, g.exempt_reason
