@@ -11,26 +11,34 @@
 --   last_delivery: its newest one
 WITH
 carried AS (
-    SELECT person_key, number_key, 'population' AS source, row_no AS first_no, row_no AS last_no FROM population_row
+    SELECT person_key, number_key, 1 AS bit, row_no // 4294967296 AS file_no, row_no // 4294967296 AS last_file_no
+    FROM population_row
     UNION ALL
     SELECT
-        person_key, number_key, CASE WHEN is_elsewhere THEN 'enrollment_elsewhere' ELSE 'enrollment' END, row_no, row_no
+        person_key, number_key, CASE WHEN is_elsewhere THEN 32 ELSE 16 END,
+        row_no // 4294967296, row_no // 4294967296
     FROM relation_row
     UNION ALL
-    SELECT person_key, number_key, source, row_no, row_no FROM other_row WHERE certno IS NOT NULL
+    SELECT o.person_key, o.number_key, b.bit::INTEGER, o.row_no // 4294967296, o.row_no // 4294967296
+    FROM other_row AS o
+    INNER JOIN code_source_bit AS b ON o.source = b.code
     UNION ALL
-    SELECT any_value(person_key), number_key, 'tax_payment', min(row_no), max(row_no)
+    -- files are numbered by delivery within their source, so the first and the last row tell the deliveries
+    SELECT any_value(person_key), number_key, 64, min(row_no) // 4294967296, max(row_no) // 4294967296
     FROM payment_row
     GROUP BY number_key
     UNION ALL
-    SELECT person_key, person_key, 'enrollment_history', first_no, first_no FROM history_person
+    SELECT person_key, person_key, 8192, first_no // 4294967296, first_no // 4294967296
+    FROM history_person
     UNION ALL
     -- numbers that only point to another one: used-to-be numbers and birth certificates
-    SELECT coalesce(l.person_key, s.old_key), s.old_key, 'population', s.row_no, s.row_no
+    SELECT
+        coalesce(l.person_key, s.old_key), s.old_key, 1, s.row_no // 4294967296, s.row_no // 4294967296
     FROM (SELECT row_no, number_key(old_certno) AS old_key FROM src_population WHERE old_certno IS NOT NULL) AS s
     LEFT JOIN number_link AS l ON s.old_key = l.number_key
     UNION ALL
-    SELECT coalesce(l.person_key, c.birth_key), c.birth_key, 'birth', min(b.row_no), max(b.row_no)
+    SELECT
+        coalesce(l.person_key, c.birth_key), c.birth_key, 2, min(b.row_no) // 4294967296, max(b.row_no) // 4294967296
     FROM birth_child AS c
     INNER JOIN staged_birth AS b ON c.birth_cert_no = b.birth_cert_no
     LEFT JOIN number_link AS l ON c.birth_key = l.number_key
@@ -39,63 +47,58 @@ carried AS (
 
 by_number AS (
     SELECT
-        number_key,
-        any_value(person_key) AS person_key,
-        min(r.rank_no || ' ' || c.source) AS ranked_source,
-        min(first_no) AS first_no,
-        max(last_no) AS last_no
+        c.number_key,
+        any_value(c.person_key) AS person_key,
+        min(c.bit) AS bit,
+        min(f.delivery) AS first_delivery,
+        max(l.delivery) AS last_delivery
     FROM carried AS c
-    INNER JOIN (SELECT code, lpad(bit, 5, '0') AS rank_no FROM code_source_bit) AS r ON c.source = r.code
-    GROUP BY number_key
-),
-
-written AS (
-    -- the 15-digit spelling stands beside the 18-digit form that it shares its key with
-    SELECT number_key, number
-    FROM number_seen
-    UNION
-    SELECT b.number_key, key_text(b.number_key)
-    FROM by_number AS b
-    WHERE b.number_key >= 0
-),
-
-every_number AS (
-    SELECT b.person_key, coalesce(w.number, '') AS value, b.ranked_source, b.first_no, b.last_no
-    FROM by_number AS b
-    INNER JOIN written AS w ON b.number_key = w.number_key
+    INNER JOIN staged_file AS f ON c.file_no = f.file_no
+    INNER JOIN staged_file AS l ON c.last_file_no = l.file_no
+    GROUP BY c.number_key
 ),
 
 named AS (
-    SELECT
-        e.person_key,
-        CASE WHEN c.birth_cert_no IS NULL THEN 'certno' ELSE 'birth_cert_no' END AS kind,
-        e.value,
-        CASE WHEN c.birth_cert_no IS NULL THEN substr(e.ranked_source, 7) ELSE 'birth' END AS source,
-        e.first_no,
-        e.last_no
-    FROM every_number AS e
-    LEFT JOIN (SELECT DISTINCT birth_cert_no FROM birth_child) AS c ON e.value = c.birth_cert_no
+    SELECT person_key, 'certno' AS kind, key_text(number_key) AS value, bit, first_delivery, last_delivery
+    FROM by_number
+    WHERE number_key >= 0
     UNION ALL
+    -- the 15-digit spelling stands beside the 18-digit form that it shares its key with
     SELECT
-        person_key,
-        'psn_no',
-        psn_no,
-        CASE WHEN bool_and(is_elsewhere) THEN 'enrollment_elsewhere' ELSE 'enrollment' END,
-        min(row_no),
-        max(row_no)
-    FROM relation_row
-    WHERE psn_no IS NOT NULL
-    GROUP BY person_key, psn_no
+        n.person_key,
+        CASE WHEN c.birth_key IS NULL THEN 'certno' ELSE 'birth_cert_no' END,
+        s.number,
+        CASE WHEN c.birth_key IS NULL THEN n.bit ELSE 2 END,
+        n.first_delivery,
+        n.last_delivery
+    FROM number_seen AS s
+    INNER JOIN by_number AS n ON s.number_key = n.number_key
+    LEFT JOIN (SELECT DISTINCT birth_key FROM birth_child) AS c ON s.number_key = c.birth_key
+    WHERE s.number_key < 0 OR length(s.number) <> 18
+    UNION ALL
+    SELECT p.person_key, 'psn_no', p.psn_no, p.bit, f.delivery, l.delivery
+    FROM (
+        SELECT
+            person_key,
+            any_value(psn_no) AS psn_no,
+            min(CASE WHEN is_elsewhere THEN 32 ELSE 16 END) AS bit,
+            min(row_no) // 4294967296 AS file_no,
+            max(row_no) // 4294967296 AS last_file_no
+        FROM relation_row
+        WHERE psn_no IS NOT NULL
+        GROUP BY person_key, join_key(psn_no)
+    ) AS p
+    INNER JOIN staged_file AS f ON p.file_no = f.file_no
+    INNER JOIN staged_file AS l ON p.last_file_no = l.file_no
 )
 
 SELECT
     i.person_id,
     n.kind,
     n.value,
-    n.source,
-    f.delivery AS first_delivery,
-    l.delivery AS last_delivery
+    b.code AS source,
+    n.first_delivery,
+    n.last_delivery
 FROM named AS n
 INNER JOIN person_identity AS i ON n.person_key = i.person_key
-LEFT JOIN staged_file AS f ON n.first_no // 4294967296 = f.file_no
-LEFT JOIN staged_file AS l ON n.last_no // 4294967296 = l.file_no
+INNER JOIN (SELECT code, bit::INTEGER AS bit FROM code_source_bit) AS b ON n.bit = b.bit

@@ -5,40 +5,6 @@
 --   month_bits: bit 0 is January, bit 11 December
 --   amount: net amount paid for the year
 WITH
-bits AS (
-    SELECT
-        person_key,
-        rel_no,
-        insutype_no,
-        is_staff,
-        begn_no // 12 AS year,
-        amount,
-        1 AS years,
-        end_no - begn_no + 1 AS months,
-        begn_no % 12 AS first_bit,
-        end_no % 12 AS last_bit
-    FROM payment
-    WHERE begn_no // 12 = end_no // 12
-    UNION ALL
-    -- a payment over several years counts in each of them
-    SELECT
-        p.person_key,
-        p.rel_no,
-        p.insutype_no,
-        p.is_staff,
-        p.year,
-        p.amount,
-        p.end_no // 12 - p.begn_no // 12 + 1,
-        p.end_no - p.begn_no + 1,
-        greatest(p.begn_no, p.year * 12) - p.year * 12,
-        least(p.end_no, p.year * 12 + 11) - p.year * 12
-    FROM (
-        SELECT *, unnest(range(begn_no // 12, end_no // 12 + 1))::INTEGER AS year
-        FROM payment
-        WHERE begn_no // 12 <> end_no // 12
-    ) AS p
-),
-
 grouped AS (
     SELECT
         any_value(person_key) AS person_key,
@@ -49,39 +15,47 @@ grouped AS (
         sum(amount) AS amount,
         min(amount) < 0 AS has_refund,
         bit_or(CASE WHEN amount > 0 THEN (1 << (last_bit + 1)) - (1 << first_bit) ELSE 0 END)::INTEGER AS month_bits
-    FROM bits
-    WHERE rel_no IS NOT NULL
-    GROUP BY rel_no, year
-    UNION ALL
-    SELECT
-        person_key,
-        NULL,
-        insutype_no,
-        any_value(is_staff),
+    FROM (
+        SELECT
+            person_key, rel_no, insutype_no, is_staff, begn_no // 12 AS year, amount,
+            begn_no % 12 AS first_bit, end_no % 12 AS last_bit
+        FROM payment
+        WHERE begn_no // 12 = end_no // 12
+        UNION ALL
+        -- a payment over several years counts in each of them
+        SELECT
+            person_key, rel_no, insutype_no, is_staff, year, amount,
+            greatest(begn_no, year * 12) - year * 12, least(end_no, year * 12 + 11) - year * 12
+        FROM (
+            SELECT *, unnest(range(begn_no // 12, end_no // 12 + 1))::INTEGER AS year
+            FROM payment
+            WHERE begn_no // 12 <> end_no // 12
+        ) AS long
+    ) AS spread
+    GROUP BY
+        rel_no,
         year,
-        sum(amount),
-        min(amount) < 0,
-        bit_or(CASE WHEN amount > 0 THEN (1 << (last_bit + 1)) - (1 << first_bit) ELSE 0 END)::INTEGER
-    FROM bits
-    WHERE rel_no IS NULL
-    GROUP BY person_key, insutype_no, year
+        CASE WHEN rel_no IS NULL THEN person_key END,
+        CASE WHEN rel_no IS NULL THEN insutype_no END
 ),
 
 refunded_month AS (
     -- staff premiums are monthly: where something was refunded, each month must stay positive by itself
     SELECT
-        b.person_key,
-        b.rel_no,
-        b.insutype_no,
-        b.year,
-        m.bit,
-        sum(b.amount / b.months) AS amount
-    FROM bits AS b
-    INNER JOIN (SELECT DISTINCT person_key, year FROM grouped WHERE has_refund AND is_staff) AS g
-        ON b.person_key = g.person_key AND b.year = g.year
-    INNER JOIN (SELECT unnest(range(0, 12))::INTEGER AS bit) AS m ON m.bit BETWEEN b.first_bit AND b.last_bit
-    WHERE b.is_staff
-    GROUP BY b.person_key, b.rel_no, b.insutype_no, b.year, m.bit
+        m.person_key,
+        m.rel_no,
+        m.insutype_no,
+        m.no // 12 AS year,
+        m.no % 12 AS bit,
+        sum(m.amount / m.months) AS amount
+    FROM (
+        SELECT
+            p.person_key, p.rel_no, p.insutype_no, p.amount, p.end_no - p.begn_no + 1 AS months,
+            unnest(range(p.begn_no, p.end_no + 1))::INTEGER AS no
+        FROM payment AS p
+        WHERE p.is_staff AND p.person_key IN (SELECT person_key FROM grouped WHERE has_refund AND is_staff)
+    ) AS m
+    GROUP BY m.person_key, m.rel_no, m.insutype_no, m.no // 12, m.no % 12
 ),
 
 refunded AS (

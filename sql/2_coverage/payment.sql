@@ -18,7 +18,8 @@ counted AS (
     GROUP BY person_key, insutype_no
 ),
 
-basic AS (
+-- most people have one relation of a type: their payments pass with one look; only the others are weighed against each other
+several AS (
     SELECT
         p.row_no,
         p.person_key,
@@ -30,18 +31,10 @@ basic AS (
         p.paid_date,
         p.tier,
         p.place_key,
-        p.uscc_key,
-        coalesce(c.relations, 0) > 1 AS has_several,
-        CASE
-            WHEN
-                c.relations = 1
-                AND (p.place_key IS NULL OR p.place_key = c.place_key)
-                AND (p.uscc_key IS NULL OR c.uscc_key IS NULL OR p.uscc_key = c.uscc_key)
-                THEN c.rel_no
-        END AS rel_no
+        p.uscc_key
     FROM payment_row AS p
-    LEFT JOIN counted AS c ON p.person_key = c.person_key AND p.insutype_no = c.insutype_no
-    WHERE p.is_staff IS NOT NULL AND NOT p.is_repair
+    INNER JOIN counted AS c ON p.person_key = c.person_key AND p.insutype_no = c.insutype_no
+    WHERE c.relations > 1 AND p.is_staff IS NOT NULL AND NOT p.is_repair
 ),
 
 candidate AS (
@@ -57,22 +50,37 @@ candidate AS (
                 r.psn_insu_stas IS DISTINCT FROM '1',
                 r.psn_insu_rlts_id
         ) AS rank_no
-    FROM basic AS b
+    FROM several AS b
     INNER JOIN relation_row AS r ON b.person_key = r.person_key AND b.insutype_no = r.insutype_no
     WHERE
-        b.has_several
-        AND NOT r.is_elsewhere
+        NOT r.is_elsewhere
         AND (b.place_key IS NULL OR b.place_key = r.place_key)
         AND (b.uscc_key IS NULL OR r.uscc_key IS NULL OR b.uscc_key = r.uscc_key)
 )
 
-SELECT row_no, person_key, insutype_no, is_staff, begn_no, end_no, amount, paid_date, tier, uscc_key, rel_no
-FROM basic
-WHERE NOT has_several
+SELECT
+    p.row_no,
+    p.person_key,
+    p.insutype_no,
+    p.is_staff,
+    p.begn_no,
+    p.end_no,
+    p.amount,
+    p.paid_date,
+    p.tier,
+    p.uscc_key,
+    CASE
+        WHEN
+            (p.place_key IS NULL OR p.place_key = c.place_key)
+            AND (p.uscc_key IS NULL OR c.uscc_key IS NULL OR p.uscc_key = c.uscc_key)
+            THEN c.rel_no
+    END AS rel_no
+FROM payment_row AS p
+LEFT JOIN counted AS c ON p.person_key = c.person_key AND p.insutype_no = c.insutype_no
+WHERE p.is_staff IS NOT NULL AND NOT p.is_repair AND coalesce(c.relations, 0) <= 1
 UNION ALL
 SELECT
     b.row_no, b.person_key, b.insutype_no, b.is_staff, b.begn_no, b.end_no, b.amount, b.paid_date, b.tier, b.uscc_key,
     c.rel_no
-FROM basic AS b
+FROM several AS b
 LEFT JOIN (SELECT row_no, rel_no FROM candidate WHERE rank_no = 1) AS c ON b.row_no = c.row_no
-WHERE b.has_several

@@ -6,23 +6,33 @@
 --     with full aid the later of 31 December before the year and begn_date, of the relation and of the aid
 WITH
 payment_of_year AS (
-    SELECT c.person_key, c.rel_no, c.year, p.row_no, p.amount, p.paid_date, p.tier
-    FROM covered_year AS c
-    INNER JOIN payment AS p
-        ON
-            c.person_key = p.person_key
-            AND c.rel_no IS NOT DISTINCT FROM p.rel_no
-            AND c.insutype_no = p.insutype_no
-            AND c.year BETWEEN p.begn_no // 12 AND p.end_no // 12
+    SELECT p.person_key, p.rel_no, p.begn_no // 12 AS year, p.row_no, p.amount, p.paid_date, p.tier
+    FROM payment AS p
     CROSS JOIN run
-    WHERE c.system = 'resident' AND NOT c.by_aid AND c.year >= run.insured_year - 1
+    WHERE NOT p.is_staff AND p.begn_no // 12 = p.end_no // 12 AND p.begn_no // 12 >= run.insured_year - 1
+    UNION ALL
+    SELECT p.person_key, p.rel_no, p.year, p.row_no, p.amount, p.paid_date, p.tier
+    FROM (
+        SELECT *, unnest(range(begn_no // 12, end_no // 12 + 1))::INTEGER AS year
+        FROM payment
+        WHERE NOT is_staff AND begn_no // 12 <> end_no // 12
+    ) AS p
+    CROSS JOIN run
+    WHERE p.year >= run.insured_year - 1
 ),
 
-refunded AS (
-    SELECT person_key, rel_no, year
+summed AS (
+    SELECT
+        any_value(person_key) AS person_key,
+        rel_no,
+        year,
+        min(CASE WHEN amount > 0 THEN paid_date END) AS paid_date,
+        sum(amount) AS amount,
+        min(amount) < 0 AS has_refund,
+        max(tier) AS tier
     FROM payment_of_year
-    GROUP BY person_key, rel_no, year
-    HAVING min(amount) < 0
+    GROUP BY rel_no, year, CASE WHEN rel_no IS NULL THEN person_key END
+    HAVING sum(amount) > 0
 ),
 
 running AS (
@@ -34,7 +44,7 @@ running AS (
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS balance
     FROM payment_of_year AS p
-    INNER JOIN refunded AS r
+    INNER JOIN (SELECT person_key, rel_no, year FROM summed WHERE has_refund) AS r
         ON p.person_key = r.person_key AND p.rel_no IS NOT DISTINCT FROM r.rel_no AND p.year = r.year
 ),
 
@@ -54,18 +64,6 @@ first_effective AS (
     SELECT person_key, rel_no, year, min(paid_date) AS paid_date, max(tier) AS tier
     FROM lowest
     WHERE amount > 0 AND lowest_after > balance - amount
-    GROUP BY person_key, rel_no, year
-),
-
-summed AS (
-    SELECT
-        person_key,
-        rel_no,
-        year,
-        min(CASE WHEN amount > 0 THEN paid_date END) AS paid_date,
-        sum(amount) AS amount,
-        max(tier) AS tier
-    FROM payment_of_year
     GROUP BY person_key, rel_no, year
 )
 

@@ -160,32 +160,34 @@ SELECT
     c.cap_penalty::DECIMAL(14, 2) AS cap_penalty,
     (c.cap_base + c.cap_reward_continuous + c.cap_reward_zero_claim - c.cap_penalty)::DECIMAL(14, 2) AS cap_total,
     coalesce(d.names, []::VARCHAR []) AS unverified,
-    list_sort(list_filter([
+    -- in alphabetical order, so that nothing has to be sorted
+    string_split(concat_ws(
+        '|',
+        CASE WHEN c.cap_reward_continuous > 0 THEN 'CAP-1' END,
+        CASE WHEN c.cap_reward_zero_claim > 0 THEN 'CAP-2' END,
+        CASE WHEN c.cap_penalty > 0 THEN 'CAP-6' END,
+        CASE WHEN c.exempt_reason = 'newborn' THEN 'NB-6' END,
         CASE
             WHEN c.paid_date IS NULL THEN 'PER-1'
             WHEN c.paid_before_year THEN CASE WHEN c.waits THEN 'PER-4' ELSE 'PER-3' END
             WHEN c.in_window THEN CASE WHEN c.waits THEN 'PER-6' ELSE 'PER-5' END
-            ELSE 'WAIT-6'
         END,
+        CASE c.exempt_reason WHEN 'transition' THEN 'TRN-1' WHEN 'veteran' THEN 'TRN-2' END,
+        CASE WHEN c.exempt_reason = 'aid' THEN 'WAIT-1' END,
         CASE WHEN c.waits THEN 'WAIT-2' END,
         CASE WHEN c.waits AND c.lapsed_years > 0 THEN 'WAIT-3' END,
         CASE WHEN c.waits AND c.repaired_years > 0 THEN 'WAIT-4' END,
         CASE WHEN c.waits AND c.waiting_months > c.fixed_months + c.variable_months THEN 'WAIT-5' END,
-        CASE c.exempt_reason
-            WHEN 'newborn' THEN 'NB-6' WHEN 'aid' THEN 'WAIT-1' WHEN 'veteran' THEN 'TRN-2' WHEN 'transition' THEN 'TRN-1'
-        END,
-        CASE WHEN c.cap_reward_continuous > 0 THEN 'CAP-1' END,
-        CASE WHEN c.cap_reward_zero_claim > 0 THEN 'CAP-2' END,
-        CASE WHEN c.cap_penalty > 0 THEN 'CAP-6' END
-    ], x -> x IS NOT NULL)) AS rule_ids,
-    list_sort(list_filter([
-        CASE WHEN c.is_first_time THEN 'first_time' END,
+        CASE WHEN c.paid_date IS NOT NULL AND NOT c.paid_before_year AND NOT coalesce(c.in_window, false) THEN 'WAIT-6' END
+    ), '|') AS rule_ids,
+    list_filter([
         CASE WHEN c.benefit_begn > c.year_end THEN 'begins_after_end' END,
+        CASE WHEN c.exempt_reason = 'newborn' AND month(c.brdy) >= 7 THEN 'born_second_half' END,
+        CASE WHEN c.is_first_time THEN 'first_time' END,
         CASE
             WHEN c.exempt_reason = 'newborn' AND c.brdy BETWEEN c.year_begn AND c.window_end THEN 'newborn_of_window'
-        END,
-        CASE WHEN c.exempt_reason = 'newborn' AND month(c.brdy) >= 7 THEN 'born_second_half' END
-    ], x -> x IS NOT NULL)) AS flags,
+        END
+    ], x -> x IS NOT NULL) AS flags,
     json_object(
         'paid_date', c.paid_date,
         'by_aid', c.by_aid,

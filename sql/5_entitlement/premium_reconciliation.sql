@@ -16,7 +16,7 @@
 WITH
 recent AS (
     -- payments that reach into the insured year or the as-of date's year
-    SELECT p.*
+    SELECT p.row_no, p.person_key, p.is_staff, p.begn_no, p.end_no, p.amount, p.paid_date, p.rel_no
     FROM payment AS p
     CROSS JOIN run
     WHERE p.end_no >= least(run.year_first_month, run.as_of_month - run.as_of_month % 12) AND p.amount > 0
@@ -39,7 +39,8 @@ found AS (
     UNION ALL
     SELECT p.person_key, 'paid_without_record', NULL, p.row_no, 'DUP-5', NULL
     FROM recent AS p
-    WHERE p.rel_no IS NULL
+    -- what was paid and given back leaves nothing to reconcile
+    WHERE p.rel_no IS NULL AND p.person_key IN (SELECT person_key FROM covered_year WHERE rel_no IS NULL)
     UNION ALL
     SELECT p.person_key, 'paid_but_stopped', p.rel_no, p.row_no, 'DUP-5', NULL
     FROM recent AS p
@@ -73,6 +74,12 @@ found AS (
         AND NOT coalesce(
             p.paid_date > y.window_end AND p.amount IN (y.tier1_amt + y.subsidy_amt, y.tier2_amt + y.subsidy_amt), false
         )
+),
+
+told AS (
+    SELECT row_no, pay_id, amount, insutype, insu_admdvs, paid_date
+    FROM src_tax_payment
+    WHERE row_no IN (SELECT pay_no FROM found)
 )
 
 SELECT
@@ -80,7 +87,7 @@ SELECT
     f.class,
     r.psn_insu_rlts_id,
     t.pay_id,
-    coalesce(p.amount, 0)::DECIMAL(14, 2) AS amount,
+    coalesce(t.amount, 0)::DECIMAL(14, 2) AS amount,
     coalesce(f.expected_amt, []::DECIMAL(14, 2) []) AS expected_amt,
     f.rule_id,
     coalesce(r.insutype, t.insutype) AS insutype,
@@ -89,5 +96,4 @@ SELECT
 FROM found AS f
 INNER JOIN person_identity AS i ON f.person_key = i.person_key
 LEFT JOIN relation_row AS r ON f.rel_no = r.row_no
-LEFT JOIN payment AS p ON f.pay_no = p.row_no
-LEFT JOIN src_tax_payment AS t ON f.pay_no = t.row_no
+LEFT JOIN told AS t ON f.pay_no = t.row_no
