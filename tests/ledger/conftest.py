@@ -46,3 +46,8 @@ def copied(landing: Path, to: Path) -> Path:
     for manifest in to.rglob("manifest.json"):
         manifest.unlink()
     return to
+
+
+def differences(one: dict[str, pl.DataFrame], two: dict[str, pl.DataFrame]) -> list[str]:
+    """Names of the tables that differ."""
+    return [name for name in one if not one[name].equals(two[name])]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from canbao.build import load_steps
 from canbao.intake import load_definitions
 from tests.in_process import Built, built
-from tests.ledger.conftest import AS_OF, Worlds, copied, published
+from tests.ledger.conftest import AS_OF, Worlds, copied, differences, published
 
 CONTRACT_MEASURES = {
     "registered", "resident", "should_be_insured", "insured", "insured_staff", "insured_resident", "insured_elsewhere",
@@ -173,10 +173,6 @@ def rewrite(landing: Path, seed: int, cut: Iterable[int] = (1,)) -> None:
                 ordered[number * size : (number + 1) * size], schema=dict.fromkeys(columns, pl.String), orient="row"
             )
             frame.write_csv(path.parent / f"{stem}-{number:02d}.csv")
-
-
-def differences(one: dict[str, pl.DataFrame], two: dict[str, pl.DataFrame]) -> list[str]:
-    return [name for name in one if not one[name].equals(two[name])]
 
 
 @FEW
