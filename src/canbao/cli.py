@@ -1,6 +1,8 @@
 """The command `canbao` (contract.md section 1). Heavy modules are imported by the command that needs them."""
 
 import argparse
+import atexit
+import gc
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done (for `run`: published), 1 a blocking check stopped the run, 2 wrong use, 70 a fault of the program.
     """
+    if arguments is None:  # the process ends with this command: taking a million objects apart would take seconds
+        atexit.register(gc.freeze)
     parsed = _parser().parse_args(arguments)
     try:
         return int(parsed.command(parsed))

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from canbao import prefect_store
+
 _FD_VARIABLE = "CANBAO_PREFECT_FD"
 _STARTUP_SECONDS = 180
 
@@ -47,6 +49,9 @@ def local_api(folder: Path, *, scheduler: bool = False, verbose: bool = False) -
         yield Server(None)
         return
     folder.mkdir(parents=True, exist_ok=True)
+    fresh = not (folder / prefect_store.STORE).exists()
+    if fresh:
+        prefect_store.begin_from_template(folder)
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
     password = f"canbao:{secrets.token_hex(16)}"  # other accounts of this machine can reach the port
     os.environ["PREFECT_SERVER_API_AUTH_STRING"] = os.environ["PREFECT_API_AUTH_STRING"] = password
@@ -64,7 +69,7 @@ def local_api(folder: Path, *, scheduler: bool = False, verbose: bool = False) -
             start_new_session=True,  # Ctrl-C is for the run; the server goes when the run is gone
         )
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-    server = Server(child)
+    server = Server(child, made=folder if fresh else None)
     try:
         yield server
     finally:
@@ -73,10 +78,11 @@ def local_api(folder: Path, *, scheduler: bool = False, verbose: bool = False) -
 
 
 class Server:
-    """The child process of `local_api`."""
+    """The child process of `local_api`; `made` is the folder of a store that it makes anew."""
 
-    def __init__(self, child: "subprocess.Popen[bytes] | None") -> None:
+    def __init__(self, child: "subprocess.Popen[bytes] | None", made: Path | None = None) -> None:
         self.child = child
+        self.made = made
 
     def wait(self) -> None:
         """Wait until it answers.
@@ -92,6 +98,8 @@ class Server:
             opener.open(url, timeout=_STARTUP_SECONDS).close()
         except OSError as error:
             raise RuntimeError(f"Prefect's local API did not start (exit {self.child.poll()})") from error
+        if self.made is not None:
+            prefect_store.keep_template(self.made)
 
     def stop(self) -> None:
         """End it."""
@@ -123,6 +131,7 @@ def _serve(*, scheduler: bool) -> None:
     listener = socket.socket(fileno=int(os.environ[_FD_VARIABLE]))
     server.run(sockets=[listener])
     stopped.set()
+    os._exit(0)  # all is written; taking the interpreter apart would take another second
 
 
 if __name__ == "__main__":

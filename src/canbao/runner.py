@@ -30,12 +30,12 @@ def run_night(options: Options, *, verbose: bool = False) -> Night:
     with Progress() as progress, open_night(options, progress) as night:
         progress("启动任务引擎")
         with local_api(night.home.prefect / "run", verbose=verbose) as server:
-            # Great Expectations takes seconds to import; the server takes longer to start, on the other core.
+            flows = load_flows()
+            # Great Expectations takes seconds to import: the server starts meanwhile, on the other core.
             ahead = threading.Thread(target=_import_quietly, args=("great_expectations",), daemon=True)
             ahead.start()
-            flows = load_flows()
-            ahead.join()
             server.wait()
+            ahead.join()
             flows.nightly(
                 landing=str(options.landing),
                 home=str(options.home),

@@ -32,6 +32,10 @@ TABLES = {
     "duplicate_enrollment": (f"SELECT person_id, '' AS rlts_a, '' AS rlts_b {_ALL}", ["person_id"]),
     "responsibility": (f"SELECT person_id, '' AS division_code, '' AS role {_ALL}", ["person_id"]),
     "identifier": (f"SELECT person_id, '' AS kind, '' AS value {_ALL}", ["person_id"]),
+    "division_now": (
+        "SELECT '500000000000' AS division_code, 1 AS level, '500000000000' AS l1, NULL::VARCHAR AS l2, NULL::VARCHAR AS l3",
+        [],
+    ),
     "ledger": (_LEDGER, ["basis", "level", "division_code", "measure"]),
 }
 
