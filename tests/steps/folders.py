@@ -4,10 +4,13 @@ A case is a folder `tests/steps/<table>/<case>/` with
 
 - `given.<source>.csv` rows of a source as staged (only the columns that matter; blank is null), any number of them,
 - `expect.csv` the rows that `<table>` must have, with the columns that matter, in any order,
-- `run.toml` (may be absent): `as_of`, `insured_year`, `jurisdiction`, and `[rules]` laid over the parameters.
+- `run.toml` (may be absent): `as_of`, `insured_year`, `jurisdiction`, `where` (a condition on the table's rows, where it
+  has many), and `[rules]` laid over the parameters.
 
 `@ann` in any cell stands for a made-up certificate number that cannot exist, `@ann/20250131` gives it a birth date;
-in `expect.csv` a person_id is written `@ann` too. A line that begins with # is a comment.
+in `expect.csv` a person_id is written `@ann` too. A line that begins with # is a comment; the first one of
+`expect.csv` is the caption of the case in the rule book, and `# rules: RET-4 @ann, RET-7 @bob` there says which rules it
+is an example of, and who shows them (nobody named: all).
 """
 
 import csv
@@ -60,6 +63,7 @@ class Case:
         settings: dict[str, Any] = {}
         if (folder / "run.toml").exists():
             settings = tomllib.loads((folder / "run.toml").read_text("utf-8"))
+        self.where = settings.get("where", "true")
         as_of = settings.get("as_of", date(2026, 3, 31))
         overlay = None
         if "rules" in settings:
@@ -81,15 +85,20 @@ class Case:
             columns = ", ".join(f"{f.name} {_TYPES.get(f.type, 'VARCHAR')}" for f in definition.fields)
             con.execute(f"CREATE TABLE staged_{name} ({columns}, row_no BIGINT, file_no INTEGER, line_no INTEGER, delivery DATE)")
             rows = self._rows(texts[name]) if name in texts else []
+            deliveries = sorted({row.get("delivery") or "2026-01-01" for row in rows})
+            files = {delivery: number * 100 + position for position, delivery in enumerate(deliveries)}
+            for delivery, file_no in files.items():
+                con.execute("INSERT INTO staged_file VALUES (?, ?, ?, 'given.csv', ?)", [file_no, name, delivery, len(rows)])
             for line, row in enumerate(rows, 2):
-                delivery = row.pop("delivery", "2026-01-01")
+                delivery = row.pop("delivery", None) or "2026-01-01"
                 wrong = row.keys() - {f.name for f in definition.fields}
                 assert not wrong, f"{name} has no column {wrong}"
                 values = {k: v for k, v in row.items() if v is not None}
                 for field in definition.fields:
                     if field.default is not None:
                         values.setdefault(field.name, field.default)
-                values |= {"row_no": number * 2**32 + line, "file_no": number, "line_no": line, "delivery": delivery}
+                file_no = files[delivery]
+                values |= {"row_no": file_no * 2**32 + line, "file_no": file_no, "line_no": line, "delivery": delivery}
                 marks = ", ".join("?" for _ in values)
                 con.execute(f"INSERT INTO staged_{name} ({', '.join(values)}) VALUES ({marks})", list(values.values()))
             self.warehouse.keep_newest_rows(definition)
@@ -119,13 +128,13 @@ class Case:
                 self.warehouse.run_step(step)
         con = self.warehouse.con
         names = {number: f"@{name}" for name, number in self.people.items()}
-        ids = dict(con.execute(
-            "SELECT i.certno, i.person_id FROM person_identity AS i WHERE i.certno IS NOT NULL UNION ALL "
-            "SELECT n.number, i.person_id FROM person_number AS n INNER JOIN person_identity AS i USING (person_key)"
-        ).fetchall())
-        named = {ids[number]: name for number, name in names.items() if number in ids} | names
+        ids = con.execute(
+            "SELECT n.number, i.person_id FROM person_number AS n INNER JOIN person_identity AS i USING (person_key) "
+            "UNION ALL SELECT i.certno, i.person_id FROM person_identity AS i WHERE i.certno IS NOT NULL"
+        ).fetchall()  # the number in force comes last and names its person
+        named = {person: names[number] for number, person in ids if number in names} | names
         chosen = ", ".join(f'"{column}"' for column in columns)
-        frame = con.execute(f"SELECT {chosen} FROM {self.table}").fetchall()
+        frame = con.execute(f"SELECT {chosen} FROM {self.table} WHERE {self.where}").fetchall()
         return sorted(tuple(_text(value, named) for value in row) for row in frame)
 
     def expected(self) -> tuple[list[str], list[tuple[str, ...]]]:
