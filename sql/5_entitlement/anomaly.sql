@@ -114,9 +114,9 @@ found AS (
         b.person_key, 'newborn_other_number', 'NB-2', '',
         json_object('birth_cert_no', b.birth_cert_no, 'same_name_and_day_in_household', b.household_no)
     FROM person_fact AS b
-    INNER JOIN population_person AS p
+    INNER JOIN person_fact AS p
         ON b.household_no = p.household_no AND b.brdy = p.brdy AND name_key(b.psn_name) = name_key(p.psn_name)
-    WHERE b.known_from_birth
+    WHERE b.known_from_birth AND p.in_population
 )
 
 SELECT

@@ -1,11 +1,12 @@
-"""The pages of `docs/` that are made from the tree itself, so that they cannot fall behind it.
+"""The pages that are made from the tree itself, so that they cannot fall behind it.
 
-python -m canbao.docs tables sources          writes docs/tables.md and docs/sources.md
-python -m canbao.docs --check tables sources  exit 1 where a page is not what would be written
+python -m canbao.docs tables sources rules          writes docs/tables.md, docs/sources.md, rules/examples.json
+python -m canbao.docs --check tables sources rules  exit 1 where a page is not what would be written
 """
 
 import argparse
 import csv
+import json
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from canbao.build import Step, load_steps
 from canbao.intake import SourceDef, load_definitions
 from canbao.intake.problems import ERROR_CODES
 from canbao.paths import package_dir, sql_dir
+from canbao.rules.examples import collect_examples
 
 _SENSITIVE = "[sensitive]"
 
@@ -153,12 +155,21 @@ def sources_page() -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"tables": tables_page, "sources": sources_page}
+def rule_examples() -> str:
+    """`rules/examples.json`: for each rule one example, from the given/expected folders of the tests.
+
+    A case is an example of the rules that its folder's name says (`cap-1-continuity`) and of those that a line
+    `# rules: RET-4 @ann, RET-7 @bob` of its `expect.csv` says, there with the people who show them.
+    """
+    return json.dumps(collect_examples(sql_dir().parent / "tests" / "steps"), ensure_ascii=False, indent=1) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {"tables": tables_page, "sources": sources_page, "rules": rule_examples}
 
 
 def page_path(name: str) -> Path:
-    """Where a page stands in a checkout."""
-    return sql_dir().parent / "docs" / f"{name}.md"
+    """Where a page stands in a checkout; the examples lie in the package, as the rule book needs them everywhere."""
+    return package_dir("rules") / "examples.json" if name == "rules" else sql_dir().parent / "docs" / f"{name}.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -176,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path, text = page_path(name), PAGES[name]()
         if parsed.check:
             if not path.exists() or path.read_text(encoding="utf-8") != text:
-                print(f"docs/{name}.md is not current: run make docs", file=sys.stderr)
+                print(f"{path.name} is not current: run make docs", file=sys.stderr)
                 stale = 1
         else:
             path.write_text(text, encoding="utf-8")

@@ -492,6 +492,10 @@ def _reports(night: Night) -> None:
             stamps=[f"本次放行检查 {entry.check_id}:{entry.accepted}" for entry in night.checks if entry.accepted],
             on_progress=night.say,
         )
+    with night.timed("publish", "rule_book"):
+        reports.write_rule_book(
+            night.draft.folder / "rule.parquet", night.draft.reports / "rules.html", night.rules, night.insured_year
+        )
     with night.timed("publish", "data_docs"):
         quality = night.draft.reports / "quality"
         audit.write_data_docs(night.suite_folder, quality / "data_docs")

@@ -17,6 +17,8 @@ from canbao.paths import flows_dir, package_dir, sql_dir
 HISTORY_TABLES = ("identifier", "notice", "duplicate_enrollment")
 """Tables of a dropped publication that stay in `<home>/history` (contract section 6)."""
 
+_CODE = {".py", ".sql", ".toml", ".csv", ".json", ".html"}
+
 
 @dataclass
 class Draft:
@@ -101,10 +103,10 @@ def file_digest(path: Path) -> str:
 
 @cache
 def code_digest() -> str:
-    """SHA-256 over everything that decides what a run computes: Python, SQL, rules, sources, suites."""
+    """SHA-256 over everything that decides what a run writes: Python, SQL, rules, sources, suites, pages."""
     digest = hashlib.sha256()
     for folder in (package_dir(""), sql_dir(), flows_dir()):
-        for path in sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".sql", ".toml", ".csv"}):
+        for path in sorted(path for path in folder.rglob("*") if path.suffix in _CODE):
             digest.update(path.relative_to(folder).as_posix().encode() + b"\n" + path.read_bytes())
     return digest.hexdigest()
 
