@@ -161,7 +161,11 @@ def rule_examples() -> str:
     A case is an example of the rules that its folder's name says (`cap-1-continuity`) and of those that a line
     `# rules: RET-4 @ann, RET-7 @bob` of its `expect.csv` says, there with the people who show them.
     """
-    return json.dumps(collect_examples(sql_dir().parent / "tests" / "steps"), ensure_ascii=False, indent=1) + "\n"
+    with (package_dir("codes") / "rule.csv").open(encoding="utf-8", newline="") as file:
+        known = {row["code"] for row in csv.DictReader(file)}
+    found = collect_examples(sql_dir().parent / "tests" / "steps", known)
+    lines = (f"{json.dumps(rule)}: {json.dumps(example, ensure_ascii=False)}" for rule, example in found.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 PAGES: dict[str, Callable[[], str]] = {"tables": tables_page, "sources": sources_page, "rules": rule_examples}

@@ -4,13 +4,13 @@ A case is a folder `tests/steps/<table>/<case>/` with
 
 - `given.<source>.csv` rows of a source as staged (only the columns that matter; blank is null), any number of them,
 - `expect.csv` the rows that `<table>` must have, with the columns that matter, in any order,
-- `run.toml` (may be absent): `as_of`, `insured_year`, `jurisdiction`, `where` (a condition on the table's rows, where it
-  has many), and `[rules]` laid over the parameters.
+- `run.toml` (may be absent): `as_of`, `insured_year`, `jurisdiction`, `where` (a condition on the
+  table's rows, where it has many), and `[rules]` laid over the parameters.
 
 `@ann` in any cell stands for a made-up certificate number that cannot exist, `@ann/20250131` gives it a birth date;
-in `expect.csv` a person_id is written `@ann` too. A line that begins with # is a comment; the first one of
-`expect.csv` is the caption of the case in the rule book, and `# rules: RET-4 @ann, RET-7 @bob` there says which rules it
-is an example of, and who shows them (nobody named: all).
+in `expect.csv` a person_id is written `@ann` too. A line that begins with # is a comment.
+In `expect.csv` the first one is the caption of the case in the rule book; `# rules: RET-4 @ann, RET-7 @bob` says which
+rules it is an example of and who shows them (nobody named: all), and `# RET-4: ...` is a caption for that rule alone.
 """
 
 import csv

@@ -16,23 +16,29 @@ _HEAD, _TAIL = 3, 2
 Example = dict[str, Any]
 
 
-def collect_examples(folder: Path) -> dict[str, Example]:
-    """One example per rule id.
+def collect_examples(folder: Path, known: set[str]) -> dict[str, Example]:
+    """One example per rule id; a case whose folder's name says the rule goes before others.
 
     Args:
         folder: `tests/steps`, with `<table>/<case>/expect.csv`.
+        known: Ids of all rules.
 
     Returns:
         Rule id to the case: caption, as-of date, settings, given tables, expected table; people as 甲, 乙, 丙.
+
+    Raises:
+        ValueError: A case lists a rule that does not exist.
     """
     candidates: dict[str, list[tuple[bool, str, Path, list[str]]]] = {}
     for path in sorted(folder.glob("*/*/expect.csv")):
         case = f"{path.parent.parent.name}/{path.parent.name}"
-        named = {f"{letters.upper()}-{number}" for letters, number in _IN_NAME.findall(path.parent.name)}
+        named = {f"{letters.upper()}-{number}" for letters, number in _IN_NAME.findall(path.parent.name)} & known
         listed = _listed(path.read_text("utf-8"))
+        if unknown := listed.keys() - known:
+            raise ValueError(f"{path}: no rule is called {', '.join(sorted(unknown))}")
         for rule in sorted(named | listed.keys()):
             candidates.setdefault(rule, []).append((rule not in named, case, path.parent, listed.get(rule, [])))
-    return {rule: _example(*min(found)[1:]) for rule, found in sorted(candidates.items())}
+    return {rule: _example(rule, *min(found)[1:]) for rule, found in sorted(candidates.items())}
 
 
 def _listed(text: str) -> dict[str, list[str]]:
@@ -44,9 +50,11 @@ def _listed(text: str) -> dict[str, list[str]]:
     return found
 
 
-def _example(case: str, folder: Path, people: list[str]) -> Example:
+def _example(rule: str, case: str, folder: Path, people: list[str]) -> Example:
     text = (folder / "expect.csv").read_text("utf-8")
-    captions = [line[1:].strip() for line in text.splitlines() if line.startswith("#") and "rules:" not in line]
+    remarks = [line[1:].strip() for line in text.splitlines() if line.startswith("#") and "rules:" not in line]
+    own = [remark.split(": ", 1)[1] for remark in remarks if remark.startswith(f"{rule}: ")]
+    captions = own or [remark for remark in remarks if not re.match(r"[A-Z]+-\d+: ", remark)]
     settings: dict[str, Any] = {}
     if (folder / "run.toml").exists():
         settings = tomllib.loads((folder / "run.toml").read_text("utf-8"))
