@@ -10,7 +10,7 @@ delivered AS (
     SELECT
         birth_cert_no,
         row_no,
-        CASE WHEN certno IS DISTINCT FROM mother_certno AND certno IS DISTINCT FROM father_certno THEN certno END
+        CASE WHEN coalesce(certno <> mother_certno, true) AND coalesce(certno <> father_certno, true) THEN certno END
             AS certno
     FROM staged_birth
 ),
@@ -31,7 +31,7 @@ SELECT
     b.birth_cert_no,
     number_key(b.birth_cert_no) AS birth_key,
     CASE
-        WHEN b.certno IS DISTINCT FROM b.mother_certno AND b.certno IS DISTINCT FROM b.father_certno THEN b.certno
+        WHEN coalesce(b.certno <> b.mother_certno, true) AND coalesce(b.certno <> b.father_certno, true) THEN b.certno
     END AS certno,
     coalesce(f.first_certno_row_no = f.first_row_no, false) AS first_had_certno,
     f.min_certno,

@@ -22,7 +22,7 @@ taken AS (
     INNER JOIN (
         SELECT number_key(certno) AS number_key, psn_name
         FROM src_population
-        WHERE number_text(certno) IN (SELECT number_text(old_certno) FROM src_population WHERE old_certno IS NOT NULL)
+        WHERE number_text(certno) IN (SELECT number_text(o.old_certno) FROM src_population AS o WHERE o.old_certno IS NOT NULL)
     ) AS p ON c.parent_key = p.number_key
     WHERE NOT same_name(c.psn_name, p.psn_name)
 ),

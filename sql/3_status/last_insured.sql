@@ -28,7 +28,7 @@ seen AS (
     INNER JOIN relation_row AS r ON i.rel_no = r.row_no
     WHERE i.paid
     UNION ALL
-    SELECT h.person_key, h.last_year_type // 1000, -1, CAST(h.last_year_type % 1000 AS VARCHAR), NULL
+    SELECT h.person_key, h.last_year_type // 1000, -1, (h.last_year_type % 1000)::VARCHAR, NULL
     FROM history_person AS h
     INNER JOIN person_status AS s ON h.person_key = s.person_key AND s.status = 'uninsured'
     WHERE h.last_year_type IS NOT NULL

@@ -42,7 +42,7 @@ SELECT
     f.household_no,
     f.in_population,
     i.cert_check,
-    coalesce(o.other_certnos, []::VARCHAR []) AS other_certnos,
+    coalesce(o.other_certnos, []::VARCHAR[]) AS other_certnos,
     s.status AS insured_status,
     CASE s.status
         WHEN 'staff' THEN json_object('psn_insu_rlts_id', s.staff_rlts)
@@ -56,7 +56,7 @@ SELECT
         ELSE json_object('resd_status', s.resd_status, 'status_date', s.status_date)
     END::VARCHAR AS status_evidence,
     s.reason AS uninsured_reason,
-    coalesce(t.group_tags, []::VARCHAR []) AS group_tags,
+    coalesce(t.group_tags, []::VARCHAR[]) AS group_tags,
     b.sources
 FROM person_status AS s
 CROSS JOIN run

@@ -45,7 +45,7 @@ SELECT
     p.household_no,
     CASE WHEN age_on(p.brdy, run.as_of) < 18 THEN c.contact_name END AS contact_name,
     CASE WHEN age_on(p.brdy, run.as_of) < 18 THEN c.contact_tel END AS contact_tel,
-    coalesce(t.group_tags, []::VARCHAR []) AS group_tags,
+    coalesce(t.group_tags, []::VARCHAR[]) AS group_tags,
     CASE
         WHEN f.waits THEN f.priority
         ELSE least(coalesce(t.priority, 5), coalesce(f.priority, 5))

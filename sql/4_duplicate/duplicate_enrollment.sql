@@ -155,7 +155,8 @@ moneyed AS (
         d.is_elsewhere AS drop_elsewhere,
         CASE
             WHEN d.is_elsewhere THEN d.begn_date
-            WHEN f.brdy >= coalesce(y.window_start, make_date(s.overlap_year, 1, 1))
+            WHEN
+                f.brdy >= coalesce(y.window_start, make_date(s.overlap_year, 1, 1))
                 AND date_diff('day', f.brdy, m.paid_date) <= run.newborn_days
                 THEN f.brdy
             ELSE greatest(make_date(s.overlap_year, 1, 1), (date_trunc('month', m.paid_date) + INTERVAL 1 MONTH)::DATE)

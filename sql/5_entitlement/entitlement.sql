@@ -159,7 +159,7 @@ SELECT
     c.cap_reward_zero_claim::DECIMAL(14, 2) AS cap_reward_zero_claim,
     c.cap_penalty::DECIMAL(14, 2) AS cap_penalty,
     (c.cap_base + c.cap_reward_continuous + c.cap_reward_zero_claim - c.cap_penalty)::DECIMAL(14, 2) AS cap_total,
-    coalesce(d.names, []::VARCHAR []) AS unverified,
+    coalesce(d.names, []::VARCHAR[]) AS unverified,
     -- in alphabetical order, so that nothing has to be sorted
     string_split(concat_ws(
         '|',

@@ -30,8 +30,13 @@ aid_best AS (
 ),
 
 found AS (
-    SELECT r.person_key, 'normal_unpaid' AS class, r.row_no AS rel_no, NULL::BIGINT AS pay_no, 'DUP-5' AS rule_id,
-        NULL::DECIMAL(14, 2) [] AS expected_amt
+    SELECT
+        r.person_key,
+        'normal_unpaid' AS class,
+        r.row_no AS rel_no,
+        NULL::BIGINT AS pay_no,
+        'DUP-5' AS rule_id,
+        NULL::DECIMAL(14, 2)[] AS expected_amt
     FROM relation AS r
     WHERE
         NOT r.is_elsewhere AND r.is_normal
@@ -88,7 +93,7 @@ SELECT
     r.psn_insu_rlts_id,
     t.pay_id,
     coalesce(t.amount, 0)::DECIMAL(14, 2) AS amount,
-    coalesce(f.expected_amt, []::DECIMAL(14, 2) []) AS expected_amt,
+    coalesce(f.expected_amt, []::DECIMAL(14, 2)[]) AS expected_amt,
     f.rule_id,
     coalesce(r.insutype, t.insutype) AS insutype,
     coalesce(r.insu_admdvs, t.insu_admdvs) AS insu_admdvs,

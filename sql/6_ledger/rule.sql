@@ -101,9 +101,9 @@ SELECT
     r.text,
     r.document,
     coalesce(r.clause, '') AS clause,
-    coalesce(u.parameters, []::VARCHAR []) AS parameters,
-    coalesce(u.unverified, []::VARCHAR []) AS unverified,
-    coalesce(c.steps, []::VARCHAR []) AS computed,
+    coalesce(u.parameters, []::VARCHAR[]) AS parameters,
+    coalesce(u.unverified, []::VARCHAR[]) AS unverified,
+    coalesce(c.steps, []::VARCHAR[]) AS computed,
     CASE WHEN c.steps IS NULL THEN r.why_not END AS why_not,
     coalesce(s.rows_touched, 0) AS rows_touched,
     coalesce(r.counted, '') AS counted

@@ -126,7 +126,8 @@ class Warehouse:
         self._load("staged_file", files.select("file_no", "source", "delivery", "file", "rows_accepted"))
         for name, definition in definitions.items():
             own = files.filter(pl.col("source") == name)
-            self.con.execute(f"CREATE VIEW staged_{name} AS {_staged(definition, own) if len(own) else _empty(definition)}")
+            rows = _staged(definition, own) if len(own) else _empty(definition)
+            self.con.execute(f"CREATE VIEW staged_{name} AS {rows}")
             self.keep_newest_rows(definition)
 
     def keep_newest_rows(self, definition: SourceDef) -> None:
