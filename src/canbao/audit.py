@@ -297,9 +297,9 @@ def _raised(info: Mapping[str, Any]) -> bool:
 
 def _check(rule: Rule, passed: bool | None, wrong: int | None, rows: int | None) -> Check:
     if passed is None:
-        message = f"检查“{rule.title}”未能计算(表 {rule.table})。请联系系统维护人员,未能计算不等于通过。"
+        message = f"检查“{rule.title}”未能计算（表 {rule.table}）。请联系系统维护人员，未能计算不等于通过。"
     elif not passed:
-        message = f"检查“{rule.title}”未通过:表 {rule.table} 有 {wrong or 0:,} 处不符。"
+        message = f"检查“{rule.title}”未通过：表 {rule.table} 有 {wrong or 0:,} 处不符。"
     else:
         message = ""
     return Check(
@@ -379,7 +379,9 @@ def write_quality_page(checks: Sequence[Check], target: Path, *, heading: str, a
             severity=_SEVERITIES.get(check.severity, check.severity),
             mark=_MARKS[check.state],
             word=_STATES[check.state],
-            accepted=f"<br>已放行({html.escape(accepted_by)}):{html.escape(check.accepted)}" if check.accepted else "",
+            accepted=f"<br>已放行（{html.escape(accepted_by)}）：{html.escape(check.accepted)}"
+            if check.accepted
+            else "",
             wrong="" if check.numerator is None else f"{check.numerator:,}",
             rows="" if check.denominator is None else f"{check.denominator:,}",
             message=html.escape(check.message).replace("\n", "<br>"),

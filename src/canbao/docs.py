@@ -34,6 +34,7 @@ INTAKE_TABLES: dict[str, tuple[str, str, tuple[str, ...], dict[str, str]]] = {
             "rows_read": "rows below the header that are not blank",
             "rows_accepted": "rows that the build sees",
             "rows_rejected": "rows in `quarantine`; read = accepted + rejected",
+            "rows_replaced": "accepted rows whose key a later delivery or a later line has again: that one counts",
             "state": "accepted or refused; a publication rests on refused files only where the check was accepted",
         },
     ),

@@ -84,11 +84,11 @@ def verify_accepts(accepts: Mapping[str, str], known: Iterable[str], required: I
     known = set(known)
     for check_id in accepts:
         if check_id in required:
-            raise UserError(f"检查 {check_id} 不能放行:没有这一来源就无法编制台账。请先补交数据。")
+            raise UserError(f"检查 {check_id} 不能放行：没有这一来源就无法编制台账。请先补交数据。")
         if check_id not in known:
             near = "、".join(sorted(name for name in known if name.split(".")[0] == check_id.split(".")[0]))
-            hint = f"同类检查有:{near}。" if near else "检查编号见上次运行的提示或 reports/quality/index.html。"
-            raise UserError(f"没有编号为 {check_id} 的检查(--accept)。{hint}")
+            hint = f"同类检查有：{near}。" if near else "检查编号见上次运行的提示或 reports/quality/index.html。"
+            raise UserError(f"没有编号为 {check_id} 的检查（--accept）。{hint}")
 
 
 def known_ids(definitions: Mapping[str, "SourceDef"], landings: Sequence[Path]) -> set[str]:
@@ -260,9 +260,9 @@ def _required(intake: "IntakeResult", definitions: Mapping[str, "SourceDef"]) ->
                 source=name,
                 message=""
                 if not missing
-                else f"没有截至本日的“{definition.title}”数据,请将文件放入 {where} 后重新运行。"
+                else f"没有截至本日的“{definition.title}”数据，请将文件放入 {where} 后重新运行。"
                 if definition.required_source
-                else f"没有截至本日的“{definition.title}”数据,只影响用到它的部分。",
+                else f"没有截至本日的“{definition.title}”数据，只影响用到它的部分。",
             )
         )
     return checks
@@ -282,7 +282,7 @@ def _rejected_share(name: str, definition: "SourceDef", found: Delivered) -> Che
         value=share,
         threshold=definition.max_rejected_share,
         source=name,
-        message=f"“{definition.title}”读入 {found.read:,} 行,剔除 {found.rejected:,} 行({share:.1%}),"
+        message=f"“{definition.title}”读入 {found.read:,} 行，剔除 {found.rejected:,} 行（{share:.1%}），"
         f"超过限额 {definition.max_rejected_share:.0%}。请按 quarantine 表中的行号和原因与报送部门核对后重报。"
         if failed
         else "",
@@ -307,7 +307,7 @@ def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseli
     falls += [(county, rows, found.counties.get(county, 0)) for county, rows in sorted(last.counties.items())]
     bad = [(where, was, now) for where, was, now in falls if was - now > FALL_ROWS and was - now > FALL_SHARE * was]
     worst = max(((was - now) / was for _, was, now in bad or falls[:1] if was), default=0.0)
-    told = ";".join(f"{where} {was:,} → {now:,} 行(-{(was - now) / was:.1%})" for where, was, now in bad[:10])
+    told = "；".join(f"{where} {was:,} → {now:,} 行（-{(was - now) / was:.1%}）" for where, was, now in bad[:10])
     more = f" 等 {len(bad)} 处" if len(bad) > 10 else ""
     return replace(
         check,
@@ -315,8 +315,8 @@ def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseli
         numerator=max(last.accepted - found.accepted, 0),
         denominator=last.accepted,
         value=max(worst, 0.0),
-        message=f"“{definition.title}”行数骤降:{told}{more}(对比 {last.delivery} 批)。请与报送部门核实是否漏报;"
-        f"确属正常的,加 --accept row_fall.{name} --reason 理由 重新运行。"
+        message=f"“{definition.title}”行数骤降：{told}{more}（对比 {last.delivery} 批）。请与报送部门核实是否漏报；"
+        f"确属正常的，加 --accept row_fall.{name} --reason 理由 重新运行。"
         if bad
         else "",
     )

@@ -17,6 +17,9 @@ from canbao.errors import Blocked, UserError
 
 KEY_VARIABLE = "CANBAO_KEY"
 
+KEPT_RUNS = 30
+"""Stopped nights whose rejected rows stay laid out in `<home>/runs/<run_id>/`."""
+
 
 class Home:
     """The state of one installation below one folder (contract.md section 1, `--home`)."""
@@ -45,10 +48,14 @@ class Home:
         try:
             for folder in (self.root, self.published, self.runs):
                 folder.mkdir(parents=True, exist_ok=True)
+            if self.root.stat().st_uid == os.geteuid():
+                self.root.chmod(0o700)  # also where an earlier version, or mkdir by hand, left it open to others
         except OSError as error:
-            raise UserError(f"工作目录 {self.root} 无法使用:{error.strerror}。请换一个可写的目录(--home)。") from None
+            raise UserError(
+                f"工作目录 {self.root} 无法使用：{error.strerror}。请换一个可写的目录（--home）。"
+            ) from None
         if not os.access(self.root, os.W_OK):
-            raise UserError(f"工作目录 {self.root} 不可写。请检查目录权限,或换一个目录(--home)。")
+            raise UserError(f"工作目录 {self.root} 不可写。请检查目录权限，或换一个目录（--home）。")
 
     def key(self) -> bytes:
         """The secret that person ids are hashed with: from `CANBAO_KEY`, else from `<home>/key`, made on first use.
@@ -63,14 +70,14 @@ class Home:
         else:
             if known and not self.key_file.exists():
                 raise Blocked(
-                    f"找不到建库时使用的密钥:环境变量 {KEY_VARIABLE} 未设置,{self.key_file} 也不存在。"
-                    "请恢复原密钥后再运行;换了密钥,人员标识将全部改变。"
+                    f"找不到建库时使用的密钥：环境变量 {KEY_VARIABLE} 未设置，{self.key_file} 也不存在。"
+                    "请恢复原密钥后再运行；换了密钥，人员标识将全部改变。"
                 )
             key, origin = self._key_from_file(), str(self.key_file)
         if known and known != fingerprint(key):
             raise Blocked(
-                f"密钥({origin})与本工作目录建库时使用的密钥不同,已停止,未发布任何内容。"
-                f"请改回原密钥,或另用一个新的工作目录(--home)。本目录的密钥指纹为 {known}。"
+                f"密钥（{origin}）与本工作目录建库时使用的密钥不同，已停止，未发布任何内容。"
+                f"请改回原密钥，或另用一个新的工作目录（--home）。本目录的密钥指纹为 {known}。"
             )
         return key
 
@@ -125,12 +132,12 @@ class Home:
                     if time.monotonic() >= until:
                         holder = self.lock_file.read_text(errors="replace").strip() or "未知"
                         raise Blocked(
-                            f"工作目录 {self.root} 上另一次运行正在进行({holder}),本次未开始。"
-                            "请等它结束后再运行,或用 --wait 秒数 等待。"
+                            f"工作目录 {self.root} 上另一次运行正在进行（{holder}），本次未开始。"
+                            "请等它结束后再运行，或用 --wait 秒数 等待。"
                         ) from None
                     time.sleep(min(0.5, max(0.01, until - time.monotonic())))
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{what},进程 {os.getpid()}\n".encode(), 0)
+            os.pwrite(descriptor, f"{what}，进程 {os.getpid()}\n".encode(), 0)
             yield
         finally:
             os.close(descriptor)
@@ -165,6 +172,8 @@ class Home:
             leftover.unlink(missing_ok=True)
         for record in self.runs.glob("*.json"):
             self._settle(record)
+        for folder in sorted(folder for folder in self.runs.glob("[0-9]*") if folder.is_dir())[:-KEPT_RUNS]:
+            shutil.rmtree(folder)
 
     def _settle(self, record: Path) -> None:
         """A run that says it is running while nobody holds the lock was broken off: it has published or it has not."""
@@ -178,7 +187,7 @@ class Home:
             else:  # stopped after the rename and before `current` moved: nobody was told of it
                 shutil.rmtree(folder)
         if data["state"] == "running":
-            data.update(state="broken_off", message="运行中途被中断,未发布任何内容。")
+            data.update(state="broken_off", message="运行中途被中断，未发布任何内容。")
         write_atomically(record, json.dumps(data, ensure_ascii=False, indent=1))
 
 

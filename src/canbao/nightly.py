@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from canbao import audit, gates, publish
+from canbao import audit, gates, publish, received
 from canbao.errors import Blocked, CanbaoError, UserError
 from canbao.gates import Check
 from canbao.home import Home, fingerprint, write_atomically
@@ -26,6 +26,8 @@ from canbao.rules import Rules, load_rules
 from canbao.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    import duckdb
+
     from canbao.engine import Warehouse
     from canbao.intake import IntakeResult, SourceDef
 
@@ -83,6 +85,7 @@ class Night:
     published: Path | None = None
     became_current: bool = False
     figures: dict[str, int] = field(default_factory=dict)
+    replaced: dict[str, int] = field(default_factory=dict)
     intake_: "IntakeResult | None" = None
     warehouse_: "Warehouse | None" = None
     draft_: publish.Draft | None = None
@@ -141,11 +144,14 @@ class Night:
         """
         blocking = [check for check in self.checks if check.blocks]
         if blocking:
-            lines = [f"{layer}有 {len(blocking)} 项阻断检查未通过,未发布任何内容,当前发布保持不变。"]
+            lines = [f"{layer}有 {len(blocking)} 项阻断检查未通过，未发布任何内容，当前发布保持不变。"]
             for check in blocking:
                 lines += [f"[{check.check_id}] {line}" for line in check.message.splitlines() or [check.title]]
+            if self.intake_ is not None and not self.intake_.files.is_empty():
+                place = received.lay_out(self.intake_, self.home.runs / self.run_id)
+                lines.append(f"剔除的行见 {place}，各文件的读取情况见同一目录的 load_file.csv。")
             if any(not check.check_id.startswith("required.") for check in blocking):
-                lines.append("改正数据后重新运行;核实无误的,可用 --accept 检查编号 --reason 理由 只放行这一次。")
+                lines.append("改正数据后重新运行；核实无误的，可用 --accept 检查编号 --reason 理由 只放行这一次。")
             raise Blocked("\n".join(lines))
 
 
@@ -221,18 +227,18 @@ def run(night: Night) -> None:
 
 def _verify(options: Options) -> None:
     if not options.landing.is_dir():
-        raise UserError(f"来文目录 {options.landing} 不存在或不是目录(--landing)。请检查路径。")
+        raise UserError(f"来文目录 {options.landing} 不存在或不是目录（--landing）。请检查路径。")
     try:
         next(options.landing.iterdir(), None)
     except OSError as error:
-        raise UserError(f"来文目录 {options.landing} 无法读取:{error.strerror}。请检查目录权限。") from None
+        raise UserError(f"来文目录 {options.landing} 无法读取：{error.strerror}。请检查目录权限。") from None
     if options.engine == "spark":
         if importlib.util.find_spec("pyspark") is None:
-            raise UserError("本机未安装 Spark 引擎(--engine spark)。请改用默认的 duckdb 引擎。")
-        raise UserError("本版本尚不支持 Spark 引擎(--engine spark)。请改用默认的 duckdb 引擎。")
+            raise UserError("本机未安装 Spark 引擎（--engine spark）。请改用默认的 duckdb 引擎。")
+        raise UserError("本版本尚不支持 Spark 引擎（--engine spark）。请改用默认的 duckdb 引擎。")
     for check_id, reason in options.accepts.items():
         if not reason.strip():
-            raise UserError(f"放行检查 {check_id} 必须写明理由(--reason)。")
+            raise UserError(f"放行检查 {check_id} 必须写明理由（--reason）。")
 
 
 def _close(night: Night) -> None:
@@ -246,9 +252,9 @@ def _close(night: Night) -> None:
     elif isinstance(error, CanbaoError):
         state, message = "wrong_use", str(error)
     elif isinstance(error, Exception):
-        state, message = "failed", f"程序故障({type(error).__name__}),未发布任何内容。"
+        state, message = "failed", f"程序故障（{type(error).__name__}），未发布任何内容。"
     else:
-        state, message = "broken_off", "运行中途被中断,未发布任何内容。"
+        state, message = "broken_off", "运行中途被中断，未发布任何内容。"
     _record(night, state, message)
 
 
@@ -360,6 +366,9 @@ def publish_tables(night: Night) -> int:
     night.draft_ = publish.begin(night.home, night.options.as_of, night.run_id)
     con = night.warehouse.con
     _intake_tables(night)
+    night.replaced = dict(
+        con.execute("SELECT source, sum(rows_replaced)::BIGINT FROM load_file GROUP BY ALL").fetchall()
+    )
     con.register("loading", quality_frame(night.checks).to_arrow())
     con.execute("CREATE OR REPLACE TABLE quality_metric AS SELECT * FROM loading")
     con.unregister("loading")
@@ -419,50 +428,24 @@ def _code_lists(night: Night, definitions: Mapping[str, "SourceDef"]) -> dict[st
 
 
 def _intake_tables(night: Night) -> None:
-    import polars as pl
-
     con = night.warehouse.con
-    columns = [
-        "source",
-        "delivery",
-        "file",
-        "sha256",
-        "encoding",
-        "rows_read",
-        "rows_accepted",
-        "rows_rejected",
-        "state",
-    ]
-    con.register("loading", night.intake.files.select(columns).to_arrow())
-    con.execute("CREATE OR REPLACE TABLE load_file AS SELECT * FROM loading")
-    con.unregister("loading")
-    place = {row["file_no"]: row for row in night.intake.files.iter_rows(named=True)}
-    schema: dict[str, Any] = {
-        "source": pl.String,
-        "delivery": pl.Date,
-        "file": pl.String,
-        "line": pl.Int64,
-        "error_code": pl.String,
-        "message": pl.String,
-        "raw": pl.String,
+    frames = {
+        "load_file": received.load_file_frame(night.intake, _replaced(con)),
+        "quarantine": received.quarantine_frame(night.intake),
     }
-    frames = [pl.DataFrame(schema=schema)]
-    for number, path in night.intake.quarantine_paths:
-        row = place[number]
-        frames.append(
-            pl.read_parquet(path).select(
-                pl.lit(row["source"]).alias("source"),
-                pl.lit(row["delivery"]).cast(pl.Date).alias("delivery"),
-                pl.lit(row["file"]).alias("file"),
-                pl.col("line").cast(pl.Int64),
-                "error_code",
-                "message",
-                "raw",
-            )
-        )
-    con.register("loading", pl.concat(frames).to_arrow())
-    con.execute("CREATE OR REPLACE TABLE quarantine AS SELECT * FROM loading")
-    con.unregister("loading")
+    for table, frame in frames.items():
+        con.register("loading", frame.to_arrow())
+        con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM loading")
+        con.unregister("loading")
+
+
+def _replaced(con: "duckdb.DuckDBPyConnection") -> dict[int, int]:
+    """Rows that a later delivery or a later line replaced, per file."""
+    counts: dict[int, int] = {}
+    for (table,) in con.execute("SHOW TABLES").fetchall():
+        if table.startswith("superseded_"):  # file and line of a row are one number, see the engine
+            counts.update(con.execute(f"SELECT row_no // 4294967296, count(*) FROM {table} GROUP BY ALL").fetchall())
+    return counts
 
 
 MAIN_MEASURES = {
@@ -489,7 +472,7 @@ def _reports(night: Night) -> None:
             night.draft.folder / "ledger.parquet",
             night.draft.reports,
             header=reports.ReportHeader(version=night.run_id),
-            stamps=[f"本次放行检查 {entry.check_id}:{entry.accepted}" for entry in night.checks if entry.accepted],
+            stamps=[f"本次放行检查 {entry.check_id}：{entry.accepted}" for entry in night.checks if entry.accepted],
             on_progress=night.say,
         )
     with night.timed("publish", "rule_book"):
@@ -499,7 +482,7 @@ def _reports(night: Night) -> None:
     with night.timed("publish", "data_docs"):
         quality = night.draft.reports / "quality"
         audit.write_data_docs(night.suite_folder, quality / "data_docs")
-        heading = f"{night.rules.title} 截至 {night.options.as_of},参保年度 {night.insured_year},运行 {night.run_id}"
+        heading = f"{night.rules.title} 截至 {night.options.as_of}，参保年度 {night.insured_year}，运行 {night.run_id}"
         audit.write_quality_page(night.checks, quality / "index.html", heading=heading, accepted_by=who())
 
 

@@ -57,6 +57,7 @@ def report_data(night: "Night") -> dict[str, Any]:
                 "rows_read": 0,
                 "rows_accepted": 0,
                 "rows_rejected": 0,
+                "rows_replaced": night.replaced.get(row["source"], 0),
                 "extra_columns": set(),
             },
         )
@@ -86,34 +87,39 @@ def report_markdown(night: "Night") -> str:
     from canbao.nightly import MAIN_MEASURES
 
     data = report_data(night)
-    lines = [f"# 夜间运行报告 {data['as_of']}", "", f"运行 {data['run_id']},参保年度 {data['insured_year']}。", ""]
+    lines = [f"# 夜间运行报告 {data['as_of']}", "", f"运行 {data['run_id']}，参保年度 {data['insured_year']}。", ""]
     failing = [check for check in night.checks if check.passed is not True and check.severity != "info"]
     blocking = [check for check in failing if check.blocks]
     if blocking:
-        lines += ["**未发布:有阻断检查未通过。**", ""]
+        lines += ["**未发布：有阻断检查未通过。**", ""]
     if data["figures"]:
-        lines += ["## 全市主要数字(户籍口径)", "", "| 指标 | 人数 |", "|---|---:|"]
+        lines += ["## 全市主要数字（户籍口径）", "", "| 指标 | 人数 |", "|---|---:|"]
         lines += [f"| {MAIN_MEASURES[name]} | {value:,} |" for name, value in data["figures"].items()]
         lines.append("")
-    lines += ["## 来文", "", "| 来源 | 批次 | 文件 | 读入 | 采用 | 剔除 |", "|---|---|---:|---:|---:|---:|"]
+    lines += [
+        "## 来文",
+        "",
+        "| 来源 | 批次 | 文件 | 读入 | 采用 | 剔除 | 被后报替换 |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
     lines += [
         f"| {_title(night, name)} | {entry['delivery']} | {entry['files']} | {entry['rows_read']:,} "
-        f"| {entry['rows_accepted']:,} | {entry['rows_rejected']:,} |"
+        f"| {entry['rows_accepted']:,} | {entry['rows_rejected']:,} | {entry['rows_replaced']:,} |"
         for name, entry in sorted(data["sources"].items())
     ]
     if data["missing_sources"]:
-        lines += ["", f"未收到:{'、'.join(_title(night, name) for name in data['missing_sources'])}"]
+        lines += ["", f"未收到：{'、'.join(_title(night, name) for name in data['missing_sources'])}"]
     if data["unknown_sources"]:
-        lines += ["", f"不认识的来源目录:{'、'.join(data['unknown_sources'])}"]
+        lines += ["", f"不认识的来源目录：{'、'.join(data['unknown_sources'])}"]
     extra = {name: entry["extra_columns"] for name, entry in data["sources"].items() if entry["extra_columns"]}
-    lines += [f"\n{_title(night, name)}中未采用的列:{'、'.join(columns)}" for name, columns in sorted(extra.items())]
+    lines += [f"\n{_title(night, name)}中未采用的列：{'、'.join(columns)}" for name, columns in sorted(extra.items())]
     lines += [f"\n{note}" for note in data["notes"]]
-    lines += ["", "## 检查", "", f"共 {len(night.checks)} 项,未通过或未能计算 {len(failing)} 项。", ""]
+    lines += ["", "## 检查", "", f"共 {len(night.checks)} 项，未通过或未能计算 {len(failing)} 项。", ""]
     lines += [f"- [{check.check_id}] {check.message or check.title}".replace("\n", "\n  ") for check in failing]
-    lines += [f"- 已放行 {check.check_id}:{check.accepted}" for check in night.checks if check.accepted]
+    lines += [f"- 已放行 {check.check_id}：{check.accepted}" for check in night.checks if check.accepted]
     lines += ["", "## 用时", "", "| 阶段 | 步骤 | 秒 | 行数 |", "|---|---|---:|---:|"]
     lines += [
-        f"| {entry['stage']} | {entry['step'] or '(合计)'} | {entry['seconds']:.2f} | {_number(entry['rows'])} |"
+        f"| {entry['stage']} | {entry['step'] or '（合计）'} | {entry['seconds']:.2f} | {_number(entry['rows'])} |"
         for entry in data["timings"]
         if "seconds" in entry
     ]
@@ -129,7 +135,7 @@ def write_run_report(night: "Night", folder: Path) -> None:
 
 def _title(night: "Night", source: str) -> str:
     definition = night.definitions.get(source)
-    return f"{definition.title}({source})" if definition else source
+    return f"{definition.title}（{source}）" if definition else source
 
 
 def _number(value: int | None) -> str:

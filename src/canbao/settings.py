@@ -32,7 +32,7 @@ def load_settings(path: Path) -> Settings:
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise UserError(f"设置文件 {path} 无法读取:{error}。请改正后重新运行。") from None
+        raise UserError(f"设置文件 {path} 无法读取：{error}。请改正后重新运行。") from None
     default = Settings()
     publications, checks = data.get("publications", {}), data.get("checks", {})
     unknown = [key for key in data if key not in {"publications", "checks"}]
@@ -43,7 +43,7 @@ def load_settings(path: Path) -> Settings:
         right = isinstance(keep, int) and keep >= 1 and isinstance(block, list)
         if right and not unknown and all(isinstance(entry, str) for entry in block):
             return Settings(keep, tuple(block))
-    hint = f"不认识的项:{'、'.join(unknown)}。" if unknown else ""
+    hint = f"不认识的项：{'、'.join(unknown)}。" if unknown else ""
     raise UserError(
-        f"设置文件 {path} 有误。{hint}可用:[publications] keep_nights(正整数)、[checks] block(检查编号列表)。"
+        f"设置文件 {path} 有误。{hint}可用：[publications] keep_nights（正整数）、[checks] block（检查编号列表）。"
     )

@@ -40,22 +40,22 @@ def status(root: Path, max_age: float | None, now: datetime | None = None) -> St
         manifest = read_json(current / "manifest.json")
         finished = _time(manifest.get("finished"))
         age = (now - finished).total_seconds() / 3600 if finished else None
-        lines.append(f"当前发布:截至 {current.parent.name},运行 {current.name}")
-        told = "不明" if finished is None else f"{finished.astimezone():%Y-%m-%d %H:%M},距今 {_hours(age or 0.0)}"
-        lines.append(f"发布时间:{told}")
+        lines.append(f"当前发布：截至 {current.parent.name}，运行 {current.name}")
+        told = "不明" if finished is None else f"{finished.astimezone():%Y-%m-%d %H:%M}，距今 {_hours(age or 0.0)}"
+        lines.append(f"发布时间：{told}")
         accepted = [entry["check_id"] for entry in manifest.get("accepted", [])]
         if accepted:
-            lines.append(f"放行的检查:{'、'.join(accepted)}")
+            lines.append(f"放行的检查：{'、'.join(accepted)}")
         if max_age is not None and (age is None or age > max_age):
             fresh = False
-            lines.append(f"已超过约定的 {_hours(max_age)},请检查夜间任务。")
+            lines.append(f"已超过约定的 {_hours(max_age)}，请检查夜间任务。")
     last = last_run(home)
     if last is None:
         lines.append("尚无运行记录。")
         return Status(lines, fresh=False if current is None else fresh)
     busy = last.get("state") == "running" and home.running()
     state = "进行中" if busy else _STATES.get(str(last.get("state")), str(last.get("state")))
-    lines.append(f"最近一次运行:{last.get('run_id')}(截至 {last.get('as_of')}):{state}")
+    lines.append(f"最近一次运行：{last.get('run_id')}（截至 {last.get('as_of')}）：{state}")
     if last.get("state") != "published" and last.get("message"):
         lines.extend(str(last["message"]).splitlines())
     return Status(lines, fresh)
@@ -63,11 +63,11 @@ def status(root: Path, max_age: float | None, now: datetime | None = None) -> St
 
 _STATES = {
     "published": "已发布",
-    "blocked": "未发布(检查未通过)",
-    "running": "未发布(运行中途被中断)",
-    "broken_off": "未发布(运行中途被中断)",
-    "failed": "未发布(程序故障)",
-    "wrong_use": "未开始(用法有误)",
+    "blocked": "未发布（检查未通过）",
+    "running": "未发布（运行中途被中断）",
+    "broken_off": "未发布（运行中途被中断）",
+    "failed": "未发布（程序故障）",
+    "wrong_use": "未开始（用法有误）",
 }
 
 

@@ -108,3 +108,11 @@ def test_leftovers_of_broken_runs_go(home: Home) -> None:
     assert json.loads((home.runs / f"{whole.name}.json").read_text())["state"] == "published"
     assert json.loads((home.runs / f"{never_told.name}.json").read_text())["state"] == "broken_off"
     assert not list(home.published.glob(".tmp*"))
+
+
+def test_rejected_rows_of_the_last_thirty_stopped_nights_are_kept(home: Home) -> None:
+    for n in range(35):
+        (home.runs / f"202603{n:02d}T000000Z-x").mkdir()
+        (home.runs / f"202603{n:02d}T000000Z-x" / "quarantine.csv").write_text("")
+    home.clear_leftovers()
+    assert sorted(path.name[6:8] for path in home.runs.iterdir()) == [f"{n:02d}" for n in range(5, 35)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from .conftest import AS_OF, COMMAND, Landing
+from .conftest import AS_OF, COMMAND, Landing, number
 
 Call = Callable[..., "subprocess.CompletedProcess[str]"]
 TINY = [sys.executable, str(Path(__file__).parent / "tiny.py")]
@@ -297,3 +298,63 @@ def test_the_flow_engine_does_not_outlive_a_killed_run(landing: Landing, home: P
     while time.monotonic() < until and any(Path(f"/proc/{child}").exists() for child in children):
         time.sleep(0.2)
     assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+# ------------------------------------------------------------------------------------------ what is left in the home
+
+
+def test_the_home_is_for_its_owner_alone(night: Call, landing: Landing, home: Path) -> None:
+    landing.population(60).enrollment()
+    home.mkdir(mode=0o755)
+    before = os.umask(0o022)
+    try:
+        assert night().returncode == 0
+    finally:
+        os.umask(before)
+    seen = [home, *home.rglob("*")]
+    assert len(seen) > 20
+    assert [path for path in seen if not path.is_symlink() and path.stat().st_mode & 0o077] == []
+
+
+def test_a_stopped_night_lays_out_what_was_rejected(night: Call, landing: Landing, home: Path) -> None:
+    landing.population(200).enrollment(rows=100, bad=10)
+    landing.write("enrollment", "2026-03-30", "=1+1,certno\n", "b.csv")
+    text = "psn_insu_rlts_id,certno,psn_name,insutype,psn_insu_stas,insu_admdvs,begn_date\n"
+    text += f"=1+1,{number(1)},试,390,1,500101,\n"
+    landing.write("enrollment", "2026-03-30", text, "c.csv")
+    done = night()
+    assert done.returncode == 1
+    assert "rejected_share.enrollment" in done.stderr
+    folder = next(folder for folder in (home / "runs").iterdir() if folder.is_dir())
+    assert f"{folder}/quarantine.csv" in done.stderr
+    content = (folder / "quarantine.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.reader(content.decode("utf-8-sig").splitlines()))
+    assert rows[0] == ["来源", "批次", "文件", "行号", "错误代码", "说明", "原文"]
+    assert len(rows) == 12
+    assert rows[1][6].startswith("'=1+1,")
+    files = (folder / "load_file.csv").read_text(encoding="utf-8-sig")
+    assert "enrollment,2026-03-30,b.csv,拒收" in files
+    assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_rows_that_a_later_one_replaces_are_counted(night: Call, landing: Landing, home: Path) -> None:
+    landing.population().enrollment().payments(30, day="2026-03-29").payments(20, day="2026-03-30")
+    assert night().returncode == 0
+    table = home / "published" / "current" / "load_file.parquet"
+    query = f"SELECT rows_accepted, rows_replaced FROM '{table}' WHERE source = 'tax_payment' ORDER BY delivery"
+    assert duckdb.sql(query).fetchall() == [(30, 20), (20, 0)]
+    assert "| 50 | 50 | 0 | 20 |" in (home / "published" / "current" / "run_report.md").read_text()
+
+
+def test_returned_sheets_are_read_beside_the_landing_area(night: Call, landing: Landing, home: Path) -> None:
+    landing.population().enrollment()
+    assert night().returncode == 0
+    folder = home / "landing" / "grid_feedback" / AS_OF
+    folder.mkdir(parents=True)
+    text = "batch_id,certno,division_code,reason_code,found_date\n" + f"B1,{number(1)},500101001001,W2,2026-03-20\n"
+    (folder / "abc.csv").write_text(text)
+    assert night().returncode == 0
+    sources = {entry["source"]: entry["rows_accepted"] for entry in manifest(home)["inputs"]["files"]}
+    assert sources["grid_feedback"] == 1

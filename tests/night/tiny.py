@@ -33,7 +33,8 @@ TABLES = {
     "responsibility": (f"SELECT person_id, '' AS division_code, '' AS role {_ALL}", ["person_id"]),
     "identifier": (f"SELECT person_id, '' AS kind, '' AS value {_ALL}", ["person_id"]),
     "division_now": (
-        "SELECT '500000000000' AS division_code, 1 AS level, '500000000000' AS l1, NULL::VARCHAR AS l2, NULL::VARCHAR AS l3",
+        "SELECT '500000000000' AS division_code, 1 AS level, '500000000000' AS l1, NULL::VARCHAR AS l2,"
+        " NULL::VARCHAR AS l3",
         [],
     ),
     "ledger": (_LEDGER, ["basis", "level", "division_code", "measure"]),
