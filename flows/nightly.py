@@ -62,6 +62,9 @@ def nightly(  # noqa: PLR0917 - Prefect passes them by name
     jurisdiction: str = "chongqing",
     rules: str | None = None,
     wait: float = 0.0,
+    insured_year: int | None = None,
+    memory_limit: str | None = None,
+    threads: int | None = None,
 ) -> Any:
     """One night: land, stage, check, build, audit, publish.
 
@@ -72,6 +75,9 @@ def nightly(  # noqa: PLR0917 - Prefect passes them by name
         jurisdiction: Whose rules.
         rules: Overlay of rule parameters.
         wait: Seconds to wait for another run on the home.
+        insured_year: None for the rules' default.
+        memory_limit: Of the warehouse, as DuckDB understands it.
+        threads: Cores to use.
     """
     night = work.is_open(home)
     if night is not None:  # the command has opened it: it holds the lock and says what went wrong
@@ -83,6 +89,9 @@ def nightly(  # noqa: PLR0917 - Prefect passes them by name
         jurisdiction=jurisdiction,
         rules=Path(rules) if rules else None,
         wait=wait,
+        insured_year=insured_year,
+        memory_limit=memory_limit,
+        threads=threads,
     )
     if as_of is None and work.already_published(options):
         return "missed nights are made up for by one run, and that one is done"

@@ -3,6 +3,7 @@
 import argparse
 import atexit
 import gc
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +17,10 @@ BUG = 70
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
+
+
+PRIVATE = 0o077
+"""The umask of whatever writes into a home: it holds personal data, so that its owner alone may read it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,26 +38,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"canbao {parsed.name}: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        print("canbao: 已中断,未发布任何内容。", file=sys.stderr)
+        print("canbao: 已中断，未发布任何内容。", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         return 0
     except Exception as error:
         print(masked_traceback(error), file=sys.stderr)
-        print("canbao: 程序故障(不是数据问题),未发布任何内容。请把以上信息交给系统维护人员。", file=sys.stderr)
+        print("canbao: 程序故障（不是数据问题），未发布任何内容。请把以上信息交给系统维护人员。", file=sys.stderr)
         return BUG
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="canbao", description="参保台账:从各部门数据到四级参保台账 / enrollment ledgers for city bureaus"
+        prog="canbao", description="参保台账：从各部门数据到四级参保台账 / enrollment ledgers for city bureaus"
     )
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
 
     run = _command(commands, "run", _run, "run one night: land, stage, check, build, audit, publish")
     _common(run)
     run.add_argument("--as-of", type=_day, required=True, metavar="DATE", help="the day the ledger speaks of")
-    run.add_argument("--insured-year", type=_year, metavar="Y", help="default: from the payment windows")
     run.add_argument("--engine", choices=["duckdb", "spark"], default="duckdb")
     run.add_argument(
         "--accept", action="append", default=[], metavar="CHECK_ID", help="let this blocking check pass this once"
@@ -60,12 +64,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--reason", action="append", default=[], metavar="TEXT", help="why; one for all --accept, or one for each"
     )
-    run.add_argument("--memory-limit", metavar="SIZE", help="of the warehouse, for instance 3GB")
-    run.add_argument("--threads", type=_count, metavar="N")
 
     schedule = _command(commands, "schedule", _schedule, "serve the nightly flow as a Prefect deployment")
     _common(schedule)
     schedule.add_argument("--cron", default="0 2 * * *", help='default "0 2 * * *", in China\'s time')
+
+    feedback = _command(commands, "feedback", _feedback, "check returned village sheets and take in what is right")
+    feedback.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".xlsx, .csv or .txt")
+    feedback.add_argument("--home", type=Path, required=True, metavar="DIR")
+    feedback.add_argument("--as-of", type=_day, metavar="DATE", help="day the sheets came back; default today")
 
     status = _command(commands, "status", _status, "what is current, how old, what blocked the last night")
     status.add_argument("--home", type=Path, required=True, metavar="DIR")
@@ -104,6 +111,9 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="all state of this installation")
     parser.add_argument("--jurisdiction", default="chongqing")
     parser.add_argument("--rules", type=Path, metavar="FILE", help="TOML file laid over the rule parameters")
+    parser.add_argument("--insured-year", type=_year, metavar="Y", help="default: from the payment windows")
+    parser.add_argument("--memory-limit", metavar="SIZE", help="of the warehouse, for instance 3GB")
+    parser.add_argument("--threads", type=_count, metavar="N", help="cores to use")
     parser.add_argument("--wait", type=_seconds, default=0.0, metavar="SECONDS", help="wait for another run's end")
     parser.add_argument("--verbose", action="store_true", help="let the flow engine talk")
 
@@ -112,18 +122,18 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"日期应写作 YYYY-MM-DD,而不是 {text!r}") from None
+        raise argparse.ArgumentTypeError(f"日期应写作 YYYY-MM-DD，而不是 {text!r}") from None
 
 
 def _year(text: str) -> int:
     if not re.fullmatch(r"20\d\d", text):
-        raise argparse.ArgumentTypeError(f"年度应为四位数字,而不是 {text!r}")
+        raise argparse.ArgumentTypeError(f"年度应为四位数字，而不是 {text!r}")
     return int(text)
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"应为正整数,而不是 {text!r}")
+        raise argparse.ArgumentTypeError(f"应为正整数，而不是 {text!r}")
     return int(text)
 
 
@@ -133,7 +143,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"应为不小于 0 的数,而不是 {text!r}")
+        raise argparse.ArgumentTypeError(f"应为不小于 0 的数，而不是 {text!r}")
     return value
 
 
@@ -146,7 +156,7 @@ def _accepts(checks: Sequence[str], reasons: Sequence[str]) -> dict[str, str]:
     if reasons and not checks:
         raise UserError("--reason 只能与 --accept 一起使用。")
     if len(reasons) not in {0, 1, len(checks)}:
-        raise UserError("--reason 应为一条(用于全部 --accept),或与 --accept 条数相同。")
+        raise UserError("--reason 应为一条（用于全部 --accept），或与 --accept 条数相同。")
     if any(not reason.strip() for reason in reasons):
         raise UserError("--reason 不能是空的。")
     return dict(zip(checks, reasons if len(reasons) == len(checks) else list(reasons) * len(checks), strict=True))
@@ -154,6 +164,7 @@ def _accepts(checks: Sequence[str], reasons: Sequence[str]) -> dict[str, str]:
 
 def _run(arguments: argparse.Namespace) -> int:
     accepts = _accepts(arguments.accept, arguments.reason)
+    os.umask(PRIVATE)
     from canbao.nightly import MAIN_MEASURES, Options
     from canbao.runner import run_night
 
@@ -174,13 +185,13 @@ def _run(arguments: argparse.Namespace) -> int:
         verbose=arguments.verbose,
     )
     print(f"已发布 published: {night.published}")
-    print(f"  截至 as of {night.options.as_of},参保年度 insured year {night.insured_year}")
+    print(f"  截至 as of {night.options.as_of}，参保年度 insured year {night.insured_year}")
     for measure, value in night.figures.items():
         print(f"  {MAIN_MEASURES[measure]} {measure}: {value:,}")
     if not night.became_current:
-        print("  早于当前发布的日期:已另存,当前发布不变 / published beside; the current publication stays.")
+        print("  早于当前发布的日期：已另存，当前发布不变 / published beside; the current publication stays.")
     warnings = [check for check in night.checks if check.passed is not True and check.severity != "info"]
-    print(f"  检查 checks: {len(night.checks)},需留意 to look at: {len(warnings)}(reports/quality/index.html)")
+    print(f"  检查 checks: {len(night.checks)}，需留意 to look at: {len(warnings)}（reports/quality/index.html）")
     return 0
 
 
@@ -189,7 +200,8 @@ def _schedule(arguments: argparse.Namespace) -> int:
     from canbao.runner import schedule
 
     if not arguments.landing.is_dir():
-        raise UserError(f"来文目录 {arguments.landing} 不存在或不是目录(--landing)。请检查路径。")
+        raise UserError(f"来文目录 {arguments.landing} 不存在或不是目录（--landing）。请检查路径。")
+    os.umask(PRIVATE)
     home = Home(arguments.home.resolve())
     home.prepare()
     options = {
@@ -198,9 +210,21 @@ def _schedule(arguments: argparse.Namespace) -> int:
         "jurisdiction": arguments.jurisdiction,
         "rules": str(arguments.rules.resolve()) if arguments.rules else None,
         "wait": arguments.wait,
+        "insured_year": arguments.insured_year,
+        "memory_limit": arguments.memory_limit,
+        "threads": arguments.threads,
     }
     schedule(options, home.root, arguments.cron, verbose=arguments.verbose)
     return 0
+
+
+def _feedback(arguments: argparse.Namespace) -> int:
+    os.umask(PRIVATE)
+    from canbao.feedback import take_back
+
+    sheets = take_back(arguments.files, arguments.home, arguments.as_of)
+    print("\n".join(line for sheet in sheets for line in sheet.lines))
+    return 1 if any(sheet.refused for sheet in sheets) else 0
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -47,7 +47,7 @@ def run_night(options: Options, *, verbose: bool = False) -> Night:
     return night
 
 
-def schedule(options: dict[str, str | float | None], home: Path, cron: str, *, verbose: bool = False) -> None:
+def schedule(options: dict[str, str | float | int | None], home: Path, cron: str, *, verbose: bool = False) -> None:
     """Serve the nightly flow as a Prefect deployment until told to stop; the schedule stays on across restarts.
 
     Args:
@@ -66,10 +66,10 @@ def schedule(options: dict[str, str | float | None], home: Path, cron: str, *, v
         try:
             when = Cron(cron, timezone=ZONE_NAME)
         except ValueError:
-            raise UserError(f'--cron “{cron}” 不是有效的 cron 表达式,例如 "0 2 * * *"(每天 2 点)。') from None
+            raise UserError(f'--cron “{cron}” 不是有效的 cron 表达式，例如 "0 2 * * *"（每天 2 点）。') from None
         flows = load_flows()
         server.wait()
-        print(f"夜间任务已就绪:{cron}({ZONE_NAME}),来文目录 {options['landing']},工作目录 {home}", flush=True)
+        print(f"夜间任务已就绪：{cron}（{ZONE_NAME}），来文目录 {options['landing']}，工作目录 {home}", flush=True)
         warnings.filterwarnings("ignore", message="coroutine 'Runner.astop' was never awaited")  # Prefect, on SIGTERM
         flows.nightly.serve(
             name="nightly",
