@@ -30,8 +30,7 @@ setup: .venv/.ready
 
 demo: setup
 	@$(BIN)/canbao run --landing data_samples/landing --home .demo --as-of $(DEMO_DAY)
-	@echo "打开 open: .demo/published/current/reports/"
-	@find -L .demo/published/current/reports -maxdepth 2 \( -name '*.xlsx' -o -name '*.html' \) | sort | sed -n '1,4s/^/  /p'
+	@$(BIN)/python -m canbao.demo .demo
 
 test: setup
 	@$(BIN)/python -m pytest -q -m "not slow"
