@@ -164,6 +164,12 @@ def test_the_manifest_tells_the_truth(published: Published) -> None:
     assert set(published.manifest["tables"]) == made()
 
 
+def test_the_rule_book_is_part_of_the_outputs(published: Published) -> None:
+    assert "reports/rules.html" in {entry["path"] for entry in published.manifest["outputs"]}
+    text = (published.folder / "reports" / "rules.html").read_text("utf-8")
+    assert all(f'id="{rule}"' in text for (rule,) in published.rows("rule", "rule_id"))
+
+
 # ------------------------------------------------------------------------------------------------- what came in
 
 

@@ -10,8 +10,8 @@ from typing import Any
 _PERSON = re.compile(r"@([a-z]\w*)(?:/(\d{4})(\d{2})(\d{2}))?")
 _IN_NAME = re.compile(r"(?:^|[-_])([a-z]{2,4})[-_](\d{1,2})(?![\d])")
 _STEMS = "甲乙丙丁戊己庚辛壬癸"
-_HEAD, _TAIL = 3, 2
-"""Rows shown of a long table: its first and its last ones."""
+_MOST, _HEAD, _TAIL = 12, 4, 3
+"""Rows of a table that is shown whole; of a longer one its first and its last rows."""
 
 Example = dict[str, Any]
 
@@ -92,8 +92,8 @@ def _table(text: str, people: list[str], stems: dict[str, str]) -> Example:
         named = {match[1] for cell in row for match in _PERSON.finditer(cell)}
         if not people or not named or named & set(people):
             kept.append(row)
-    left_out = len(kept) - _HEAD - _TAIL
-    if left_out > 1:
+    left_out = len(kept) - _HEAD - _TAIL if len(kept) > _MOST else 0
+    if left_out:
         kept = [*kept[:_HEAD], [], *kept[-_TAIL:]]
     full = [row for row in kept if row]
     said = [
@@ -104,7 +104,7 @@ def _table(text: str, people: list[str], stems: dict[str, str]) -> Example:
     return {
         "columns": [columns[n] for n in said] if full else columns,
         "rows": [[_written(row[n], stems) for n in said] if row else [] for row in kept],
-        "left_out": max(left_out, 0),
+        "left_out": left_out,
     }
 
 
