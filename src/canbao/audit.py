@@ -215,7 +215,7 @@ def _context(workspace: Path) -> Any:
     workspace.mkdir(parents=True, exist_ok=True)
     # Its stores are files, its configuration is not: a file context writes that anew with every table and definition.
     config = DataContextConfig(
-        store_backend_defaults=FilesystemStoreBackendDefaults(root_directory=str(workspace)),
+        store_backend_defaults=FilesystemStoreBackendDefaults(root_directory=str(workspace.absolute())),
         progress_bars={"globally": False},  # type: ignore[arg-type]
         analytics_enabled=False,
     )

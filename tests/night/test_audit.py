@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from canbao import audit
 
@@ -10,7 +11,9 @@ PARTS = ["insured_staff", "insured_resident", "insured_elsewhere", "attached_new
 STATES = ["insured", "uninsured", "should_be_insured", *PARTS]
 
 
-def test_the_built_suite(tmp_path: Path) -> None:
+def test_the_built_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    workspace = Path("w")  # as `--home` may be: from the folder where the command was given
     con = duckdb.connect()
     con.execute(
         "CREATE TABLE person AS SELECT * FROM (VALUES ('a', '王某甲', 'staff', 'ok'),"
@@ -32,9 +35,7 @@ def test_the_built_suite(tmp_path: Path) -> None:
         "CREATE TABLE division_now AS SELECT * FROM (VALUES ('500000000000', 1, '500000000000', NULL::VARCHAR, NULL::VARCHAR),"
         " ('500101000000', 2, '500000000000', '500101000000', NULL::VARCHAR)) t(division_code, level, l1, l2, l3)"
     )
-    checks = {
-        check.check_id: check for check in audit.run_suite(con, "built", audit.load_suite("built"), tmp_path / "w")
-    }
+    checks = {check.check_id: check for check in audit.run_suite(con, "built", audit.load_suite("built"), workspace)}
     found = {name: (check.state, check.numerator) for name, check in checks.items()}
     assert found["unique.person"] == ("failed", 1)
     assert found["status.known"] == ("failed", 1)
@@ -51,7 +52,7 @@ def test_the_built_suite(tmp_path: Path) -> None:
     assert not checks["person.name_present"].blocks
 
     docs = tmp_path / "quality" / "data_docs"
-    audit.write_data_docs(tmp_path / "w", docs)
+    audit.write_data_docs(workspace, docs)
     audit.write_quality_page(list(checks.values()), docs.parent / "index.html", heading="x", accepted_by="y")
     pages = [path.read_text() for path in docs.parent.rglob("*.html")]
     assert len(pages) > 3
