@@ -1,7 +1,7 @@
 -- title: 人员号码 / every number of a person
 -- grain: one row per person, kind and number
 -- rules: NB-2, DUP-8
--- publish: person_id, kind, value
+-- publish: person_id, kind, value, source
 -- columns:
 --   person_id: the person [sensitive]
 --   kind: certno, birth_cert_no, psn_no

@@ -67,7 +67,8 @@ SELECT
     p.person_key IS NOT NULL AS in_population,
     coalesce(p.psn_name, b.psn_name, n.psn_name) AS psn_name,
     coalesce(CASE WHEN p.gend IN ('1', '2') THEN p.gend END, i.number_gend, b.gend, p.gend) AS gend,
-    coalesce(p.brdy, b.brdy, i.number_brdy, n.brdy) AS brdy,
+    -- a birth date still to come is a finding, not a fact
+    coalesce(CASE WHEN p.brdy <= run.as_of THEN p.brdy END, b.brdy, i.number_brdy, n.brdy, p.brdy) AS brdy,
     CASE WHEN p.person_key IS NULL THEN mother.resd_code ELSE p.resd_code END AS resd_code,
     CASE WHEN p.person_key IS NULL THEN b.live_code ELSE p.live_code END AS live_code,
     CASE WHEN p.person_key IS NULL THEN mother.household_no ELSE p.household_no END AS household_no,
@@ -81,6 +82,7 @@ SELECT
     b.mother_name,
     b.person_key IS NOT NULL AND p.person_key IS NULL AS known_from_birth
 FROM person_identity AS i
+CROSS JOIN run
 LEFT JOIN population_person AS p ON i.person_key = p.person_key
 LEFT JOIN birth_person AS b ON i.person_key = b.person_key
 LEFT JOIN population_person AS mother ON b.mother_key = mother.person_key

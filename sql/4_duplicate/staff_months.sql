@@ -1,12 +1,12 @@
 -- title: 连续职工缴费月数 / unbroken paid staff months that end now
--- grain: one row per person with a duplicate of staff and resident insurance
+-- grain: one row per person with a duplicate that concerns a staff relation
 -- rules: RET-4
 -- columns:
 --   staff_months: all employers and places together, ending in the as-of month or the one before it;
 --     projected months do not count (contract 3.4)
 WITH
 asked AS (
-    SELECT DISTINCT person_key FROM duplicate_pair WHERE kind = 'staff_resident'
+    SELECT DISTINCT person_key FROM duplicate_pair WHERE kind <> 'resident_resident'
 ),
 
 staff_month AS (

@@ -373,9 +373,9 @@ def publish_tables(night: Night) -> int:
     con.execute("CREATE OR REPLACE TABLE quality_metric AS SELECT * FROM loading")
     con.unregister("loading")
     orders: dict[str, tuple[str, ...]] = {
-        "load_file": ("source", "delivery", "file"),
-        "quarantine": ("source", "delivery", "file", "line", "error_code"),
-        "quality_metric": ("check_id",),
+        "load_file": ("source", "delivery", "file", "*"),
+        "quarantine": ("source", "delivery", "file", "line", "error_code", "*"),
+        "quality_metric": ("check_id", "*"),
     }
     orders.update({step.name: step.order_by for step in load_steps() if step.published and step.name not in orders})
     for table, order in sorted(orders.items()):

@@ -32,7 +32,14 @@ from canbao.rules import load_rules
 HERE = Path(__file__).parent
 _PERSON = re.compile(r"@([a-z]\w*)(?:/(\d{8}))?")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_TYPES = {"date": "DATE", "month": "INTEGER", "year": "INTEGER", "int": "INTEGER", "amount": "DECIMAL(14, 2)", "bool": "BOOLEAN"}
+_TYPES = {
+    "date": "DATE",
+    "month": "INTEGER",
+    "year": "INTEGER",
+    "int": "INTEGER",
+    "amount": "DECIMAL(14, 2)",
+    "bool": "BOOLEAN",
+}
 
 
 def cases() -> list[Path]:
@@ -68,7 +75,9 @@ class Case:
         overlay = None
         if "rules" in settings:
             overlay = scratch / "overlay.toml"
-            overlay.write_text("\n".join(f"{key} = {value!r}" for key, value in settings["rules"].items()).replace("'", '"'))
+            overlay.write_text(
+                "\n".join(f"{key} = {value!r}" for key, value in settings["rules"].items()).replace("'", '"')
+            )
         rules = load_rules(settings.get("jurisdiction", "chongqing"), as_of, overlay)
         year = settings.get("insured_year", rules.default_insured_year())
         self.warehouse = Warehouse(scratch / "warehouse", threads=1)
@@ -80,15 +89,21 @@ class Case:
         unknown = texts.keys() - definitions.keys()
         assert not unknown, f"no such source: {unknown}"
         con = self.warehouse.con
-        con.execute("CREATE TABLE staged_file (file_no INTEGER, source VARCHAR, delivery DATE, file VARCHAR, rows_accepted BIGINT)")
+        con.execute(
+            "CREATE TABLE staged_file (file_no INTEGER, source VARCHAR, delivery DATE, file VARCHAR, rows_accepted BIGINT)"
+        )
         for number, (name, definition) in enumerate(definitions.items(), 1):
             columns = ", ".join(f"{f.name} {_TYPES.get(f.type, 'VARCHAR')}" for f in definition.fields)
-            con.execute(f"CREATE TABLE staged_{name} ({columns}, row_no BIGINT, file_no INTEGER, line_no INTEGER, delivery DATE)")
+            con.execute(
+                f"CREATE TABLE staged_{name} ({columns}, row_no BIGINT, file_no INTEGER, line_no INTEGER, delivery DATE)"
+            )
             rows = self._rows(texts[name]) if name in texts else []
             deliveries = sorted({row.get("delivery") or "2026-01-01" for row in rows})
             files = {delivery: number * 100 + position for position, delivery in enumerate(deliveries)}
             for delivery, file_no in files.items():
-                con.execute("INSERT INTO staged_file VALUES (?, ?, ?, 'given.csv', ?)", [file_no, name, delivery, len(rows)])
+                con.execute(
+                    "INSERT INTO staged_file VALUES (?, ?, ?, 'given.csv', ?)", [file_no, name, delivery, len(rows)]
+                )
             for line, row in enumerate(rows, 2):
                 delivery = row.pop("delivery", None) or "2026-01-01"
                 wrong = row.keys() - {f.name for f in definition.fields}
