@@ -1,7 +1,7 @@
 -- title: 核实回收 / returned rows and what became of them
 -- grain: one row per returned row
 -- rules: LED-1
--- publish: batch_id, person_id, division_code, found_date, *
+-- publish: batch_id, person_id, division_code, found_date, reason_code, end_date, effect, contradicted_by
 -- columns:
 --   batch_id: batch the list was sent out with
 --   person_id: the person; null where the number or row code names nobody [sensitive]

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from canbao.paths import sql_dir
 
-KEPT = frozenset({"division_now"})
+KEPT = frozenset({"division_now", "division_known", "city", "population_row"})
 """Inner tables that the gates and the reports still read after the build."""
 
 _HEADER = re.compile(r"^-- (title|grain|rules|publish):\s*(.*)$")

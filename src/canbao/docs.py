@@ -36,6 +36,7 @@ INTAKE_TABLES: dict[str, tuple[str, str, tuple[str, ...], dict[str, str]]] = {
             "rows_rejected": "rows in `quarantine`; read = accepted + rejected",
             "rows_replaced": "accepted rows whose key a later delivery or a later line has again: that one counts",
             "state": "accepted or refused; a publication rests on refused files only where the check was accepted",
+            "unreadable": "JSON text: column to number of unreadable values that became null",
         },
     ),
     "quarantine": (

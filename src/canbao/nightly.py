@@ -351,7 +351,7 @@ def audit_built(night: Night) -> int:
     from canbao.build import load_steps
 
     made = {step.name for step in load_steps()}
-    rules = [rule for rule in audit.load_suite("built") if rule.table in made]
+    rules = [rule for rule in audit.load_suite("built") if rule.table in made or rule.table.startswith("src_")]
     before = len(night.checks)
     _add(night, audit.run_suite(night.warehouse.con, "built", rules, night.suite_folder))
     night.stop_if_blocked("编制结果")

@@ -31,7 +31,7 @@ def load_file_frame(intake: "IntakeResult", replaced: Mapping[int, int]) -> "pl.
     counts = pl.col("file_no").replace_strict(dict(replaced), default=0, return_dtype=pl.Int64)
     names = ["source", "delivery", "file", "sha256", "encoding", "rows_read", "rows_accepted", "rows_rejected"]
     # Of a refused file nothing is used, so that nothing of it is replaced either.
-    return intake.files.select(*names, counts.alias("rows_replaced"), "state")
+    return intake.files.select(*names, counts.alias("rows_replaced"), "state", "unreadable")
 
 
 def quarantine_frame(intake: "IntakeResult", limit: int | None = None) -> "pl.DataFrame":

@@ -44,10 +44,16 @@ def test_dates_in_all_their_spellings(cell: str) -> None:
     assert READERS["date"](cell) == (DAY, OK)
 
 
+@pytest.mark.parametrize("cell", ["202506", "2025-06", "2025/6", "2025年6月", "202506.0"])
+def test_a_month_as_a_date_is_its_first_day(cell: str) -> None:
+    assert READERS["date"](cell) == (date(2025, 6, 1), OK)
+
+
 @pytest.mark.parametrize(
     "cell",
     [
-        "202506",
+        "2025.6",
+        "202513",
         "2025-13-01",
         "2025-02-30",
         "2025-06/03",

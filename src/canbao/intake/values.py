@@ -115,7 +115,7 @@ def read_division(cell: str) -> Reading:
 
 
 def read_date(cell: str) -> Reading:
-    """A date in the spellings of domain section 6; 1900-01-01 and 9999-12-31 mean none."""
+    """A date in the spellings that departments use, a month as its first day; 1900-01-01 and 9999-12-31 mean none."""
     text = _SPACE.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFKC", cell))).strip().lstrip("'")
     text = bare(text) if text.startswith("=") else text
     if _blank(text):
@@ -126,6 +126,8 @@ def read_date(cell: str) -> Reading:
         year, month, day = match.groups()
     elif match := _DASHED.fullmatch(text):
         year, _, month, day = match.groups()
+    elif (match := _MONTH.fullmatch(text)) and not match["dotted"]:
+        year, month, day = match[1], match["compact"] or match["split"], "1"
     else:
         return None, BAD
     return _day(int(year), int(month), int(day))

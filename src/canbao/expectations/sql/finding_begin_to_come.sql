@@ -1,0 +1,2 @@
+-- relations begun after the as-of date
+SELECT s.* FROM {batch} AS s CROSS JOIN run_input AS run WHERE s.begn_date > run.as_of

@@ -1,0 +1,2 @@
+-- payments made after the as-of date
+SELECT s.* FROM {batch} AS s CROSS JOIN run_input AS run WHERE s.paid_date > run.as_of
