@@ -22,8 +22,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from canbao.build import load_steps
 from canbao.engine import RunParameters, Warehouse
 from canbao.intake import load_definitions
@@ -120,10 +118,11 @@ class Case:
 
     def _rows(self, text: str) -> list[dict[str, str | None]]:
         lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-        found = []
-        for row in csv.DictReader(io.StringIO("\n".join(lines)), skipinitialspace=True):
-            found.append({k.strip(): self._number(v.strip()) if v and v.strip() else None for k, v in row.items()})
-        return found
+        table = csv.DictReader(io.StringIO("\n".join(lines)), skipinitialspace=True)
+        return [
+            {key.strip(): self._number(cell.strip()) if cell and cell.strip() else None for key, cell in row.items()}
+            for row in table
+        ]
 
     def _number(self, cell: str) -> str:
         return _PERSON.sub(lambda match: self.people.get(match[1], match[0]), cell)
