@@ -208,8 +208,8 @@ class Warehouse:
 
 
 def _memory(rows: int) -> int:
-    """Megabytes for the build of that many source rows: 2.3 GB for 3.4 million people, 5.8 GB for 34 million."""
-    return 1900 + rows * 12 // 1_000_000
+    """Megabytes for the build of that many source rows: 2.1 GB for 3.4 million people, 5.6 GB for 34 million."""
+    return 1700 + rows * 12 // 1_000_000
 
 
 def _builtin_divisions(jurisdiction: str) -> pl.DataFrame:
