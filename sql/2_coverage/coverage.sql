@@ -52,15 +52,6 @@ broken_island AS (
     FROM broken_month
 ),
 
-loose_place AS (
-    -- the place of payments without a relation is the payment's
-    SELECT p.person_key, p.insutype_no, min(t.insu_admdvs) AS insu_admdvs
-    FROM payment AS p
-    INNER JOIN src_tax_payment AS t ON p.row_no = t.row_no
-    WHERE p.rel_no IS NULL
-    GROUP BY p.person_key, p.insutype_no
-),
-
 run_of_months AS (
     SELECT person_key, rel_no, insutype_no, begn_no, end_no, true AS paid, false AS projected
     FROM summed

@@ -68,7 +68,6 @@ SELECT
     p.amount,
     p.paid_date,
     p.tier,
-    p.uscc_key,
     CASE
         WHEN
             (p.place_key IS NULL OR p.place_key = c.place_key)
@@ -80,7 +79,6 @@ LEFT JOIN counted AS c ON p.person_key = c.person_key AND p.insutype_no = c.insu
 WHERE p.is_staff IS NOT NULL AND NOT p.is_repair AND coalesce(c.relations, 0) <= 1
 UNION ALL
 SELECT
-    b.row_no, b.person_key, b.insutype_no, b.is_staff, b.begn_no, b.end_no, b.amount, b.paid_date, b.tier, b.uscc_key,
-    c.rel_no
+    b.row_no, b.person_key, b.insutype_no, b.is_staff, b.begn_no, b.end_no, b.amount, b.paid_date, b.tier, c.rel_no
 FROM several AS b
 LEFT JOIN (SELECT row_no, rel_no FROM candidate WHERE rank_no = 1) AS c ON b.row_no = c.row_no

@@ -6,16 +6,13 @@
 --   span_bits: covered months of the span in which duplicates are sought, bit 0 its first month
 SELECT
     c.rel_no,
-    min(c.year * 12 + log2(c.month_bits & -c.month_bits)::INTEGER) AS first_no,
     max(c.year * 12 + floor(log2(c.month_bits))::INTEGER) AS last_no,
-    sum(bit_count(c.month_bits)) AS months,
     bool_or(
         (c.year = run.as_of_month // 12 AND (c.month_bits >> (run.as_of_month % 12)) & 1 = 1)
         OR (c.year = (run.as_of_month - 1) // 12 AND (c.month_bits >> ((run.as_of_month - 1) % 12)) & 1 = 1)
     ) AS paid_now,
     sum(CASE WHEN c.year = run.insured_year THEN c.amount END) AS year_amount,
     bool_or(c.year = run.insured_year) AS covers_year,
-    bool_or(c.year = run.insured_year AND c.by_aid) AS year_by_aid,
     bit_or(
         CASE
             WHEN c.year * 12 >= run.span_first_month AND c.year <= run.insured_year

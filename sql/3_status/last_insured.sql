@@ -2,14 +2,6 @@
 -- grain: one row per uninsured person with any earlier insurance
 -- rules: LED-2
 WITH
-loose_place AS (
-    SELECT p.person_key, p.insutype_no, min(t.insu_admdvs) AS insu_admdvs
-    FROM payment AS p
-    INNER JOIN src_tax_payment AS t ON p.row_no = t.row_no
-    WHERE p.rel_no IS NULL
-    GROUP BY p.person_key, p.insutype_no
-),
-
 seen AS (
     SELECT
         c.person_key,
