@@ -7,10 +7,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check prove oracle bench samples docs clean
+.PHONY: help setup browser demo test check prove oracle bench samples docs clean
 
 help:
 	@echo "make setup    .venv with pinned versions, and $(BIN)/canbao"
+	@echo "make browser  the chromium and the font that the tests of the pages need, where they are missing"
 	@echo "make demo     one night on data_samples/, published under .demo/"
 	@echo "make test     the tests"
 	@echo "make check    format, lint, types, SQL"
@@ -28,14 +29,20 @@ setup: .venv/.ready
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $@
 
+# The pages are tested in a real browser with a font that has Chinese characters; on Debian they are installed here.
+browser: setup
+	@{ command -v chromium && fc-list :lang=zh | grep .; } >/dev/null 2>&1 || { apt-get -qq update \
+	  && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-noto-cjk \
+	  fontconfig >/dev/null; } || { echo "Install chromium and a Chinese font (fonts-noto-cjk) by hand." >&2; exit 1; }
+
 demo: setup
 	@$(BIN)/canbao run --landing data_samples/landing --home .demo --as-of $(DEMO_DAY)
 	@$(BIN)/python -m canbao.demo .demo
 
-test: setup
+test: setup browser
 	@$(BIN)/python -m pytest -q -m "not slow"
 
-prove: setup
+prove: setup browser
 	@$(BIN)/python -m pytest -q -m slow
 
 check: setup

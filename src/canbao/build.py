@@ -26,6 +26,9 @@ from canbao.paths import sql_dir
 KEPT = frozenset({"division_now", "division_known", "city", "population_row"})
 """Inner tables that the gates and the reports still read after the build."""
 
+VERDICT_FOLDER = "8_verdict"
+"""Steps of this folder judge the night: they run after the audit, over `quality_metric`."""
+
 _HEADER = re.compile(r"^-- (title|grain|rules|publish):\s*(.*)$")
 _COLUMN = re.compile(r"^--   (\w+): (.*)$")
 _REFERENCE = re.compile(r"\b(?:FROM|JOIN)\s+([a-z_][a-z0-9_]*)\b(?!\s*\()")
@@ -62,6 +65,11 @@ class Step:
     def published(self) -> bool:
         """Whether the table is part of the publication."""
         return bool(self.order_by)
+
+    @property
+    def judges(self) -> bool:
+        """Whether it runs after the audit instead of in the build."""
+        return self.path.parent.name == VERDICT_FOLDER
 
 
 def read_step(path: Path) -> Step:

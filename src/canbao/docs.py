@@ -72,6 +72,12 @@ INTAKE_TABLES: dict[str, tuple[str, str, tuple[str, ...], dict[str, str]]] = {
             "passed": "null where it could not be computed",
             "state": "passed, failed, not_computed",
             "accept_reason": "the reason given with `--accept`; null where none was",
+            "meaning": "how it is computed and why it matters, in Chinese",
+            "harms": "products that it harms (code_product)",
+            "department": "whom to call",
+            "known": "wrong rows that the department has confirmed as they are; they do not fail",
+            "trial": "on trial: it is shown and harms no product",
+            "message": "what is wrong and what to do, in Chinese",
         },
     ),
 }

@@ -43,7 +43,13 @@ class Check:
         source: The source it speaks of, if any.
         table_name: The table it speaks of, if any.
         message: What is wrong and what to do, in Chinese; empty where nothing is.
-        accepted: The reason given with `--accept`, None where none was.
+        accepted: The reason given with `--accept` or a release, None where none was.
+        accepted_by: Who let it pass: one name with `--accept`, two with a release.
+        meaning: How it is computed and why it matters, in Chinese.
+        harms: Codes of the products that it harms (`codes/product.csv`).
+        department: Whom to call: the department that delivers the source, `医保` for what the bureau makes itself.
+        known: Wrong rows that the department has confirmed as they are; they are part of `numerator` and do not fail.
+        trial: On trial (试行): it is shown and never harms a product.
     """
 
     check_id: str
@@ -59,6 +65,12 @@ class Check:
     table_name: str | None = None
     message: str = ""
     accepted: str | None = None
+    accepted_by: tuple[str, ...] = ()
+    meaning: str = ""
+    harms: tuple[str, ...] = ()
+    department: str | None = None
+    known: int = 0
+    trial: bool = False
 
     @property
     def state(self) -> str:

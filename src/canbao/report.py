@@ -32,12 +32,19 @@ def quality_frame(checks: Sequence[Check]) -> "pl.DataFrame":
         "passed": pl.Boolean,
         "state": pl.String,
         "accept_reason": pl.String,
+        "meaning": pl.String,
+        "harms": pl.List(pl.String),
+        "department": pl.String,
+        "known": pl.Int64,
+        "trial": pl.Boolean,
+        "message": pl.String,
     }
     rows = [
         {
             **{name: getattr(check, name) for name in schema if hasattr(check, name)},
             "subject": check.source or check.table_name,
             "accept_reason": check.accepted,
+            "harms": list(check.harms),
         }
         for check in checks
     ]
