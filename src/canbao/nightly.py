@@ -478,7 +478,7 @@ def _reports(night: Night) -> None:
             night.draft.folder / "ledger.parquet",
             night.draft.reports,
             header=reports.ReportHeader(version=night.run_id),
-            stamps=[f"本次放行检查 {entry.check_id}：{entry.accepted}" for entry in night.checks if entry.accepted],
+            stamps=reports.stamps(night.draft.folder, "ledger", night.checks, who()),
             on_progress=night.say,
         )
     with night.timed("publish", "rule_book"):
