@@ -1,7 +1,8 @@
 """What an office sets for its installation: `<home>/canbao.toml`, every key optional."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,70 @@ class Settings:
     Attributes:
         keep_nights: `[publications] keep_nights`, nights kept whole before one a month stays.
         also_block: `[checks] block`, ids of warnings that stop the night in this office.
+        quiet_seconds: `[intake] quiet_seconds`; a file changed more recently than that, in a delivery without a
+            manifest, is taken to be still growing. 0: the age alone says nothing.
+        notify_command: `[notify] command`, run by the shell with the digest on standard input; empty for none.
+        notify_webhook: `[notify] webhook`, the digest is posted there as JSON; empty for none.
+        two_people: `[release] two_people`, a blocked night needs two people (`canbao release`); no `--accept`.
+        max_age_hours: `[watch] max_age_hours`, age from which the current publication is too old.
+        contacts: `[contacts]`, department to whom to call.
     """
 
     keep_nights: int = 30
     also_block: tuple[str, ...] = ()
+    quiet_seconds: float = 0.0
+    notify_command: str = ""
+    notify_webhook: str = ""
+    two_people: bool = False
+    max_age_hours: float = 30.0
+    contacts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """One key of the file: which attribute it sets, what it may be, and how that is said to people."""
+
+    attribute: str
+    allowed: Callable[[Any], bool]
+    words: str
+    made: Callable[[Any], Any] = lambda value: value
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _web(value: Any) -> bool:
+    return isinstance(value, str) and (not value or value.startswith(("http://", "https://")))
+
+
+_KEYS: dict[str, dict[str, _Key]] = {
+    "publications": {
+        "keep_nights": _Key("keep_nights", lambda v: type(v) is int and v >= 1, "正整数"),
+    },
+    "checks": {
+        "block": _Key(
+            "also_block",
+            lambda v: isinstance(v, list) and all(isinstance(one, str) for one in v),
+            "检查编号列表",
+            tuple,
+        ),
+    },
+    "intake": {
+        "quiet_seconds": _Key("quiet_seconds", lambda v: _number(v) and 0 <= v <= 86400, "0 至 86400 的秒数", float),
+    },
+    "notify": {
+        "command": _Key("notify_command", lambda v: isinstance(v, str), "一条命令，通知内容从标准输入读取", str.strip),
+        "webhook": _Key("notify_webhook", _web, "http:// 或 https:// 开头的地址"),
+    },
+    "release": {
+        "two_people": _Key("two_people", lambda v: isinstance(v, bool), "true 或 false"),
+    },
+    "watch": {
+        "max_age_hours": _Key("max_age_hours", lambda v: _number(v) and v > 0, "大于 0 的小时数", float),
+    },
+}
+_CONTACTS = "contacts"
 
 
 def load_settings(path: Path) -> Settings:
@@ -33,17 +94,27 @@ def load_settings(path: Path) -> Settings:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UserError(f"设置文件 {path} 无法读取：{error}。请改正后重新运行。") from None
-    default = Settings()
-    publications, checks = data.get("publications", {}), data.get("checks", {})
-    unknown = [key for key in data if key not in {"publications", "checks"}]
-    if isinstance(publications, dict) and isinstance(checks, dict):
-        unknown += [f"publications.{key}" for key in publications if key != "keep_nights"]
-        unknown += [f"checks.{key}" for key in checks if key != "block"]
-        keep, block = publications.get("keep_nights", default.keep_nights), checks.get("block", [])
-        right = isinstance(keep, int) and keep >= 1 and isinstance(block, list)
-        if right and not unknown and all(isinstance(entry, str) for entry in block):
-            return Settings(keep, tuple(block))
-    hint = f"不认识的项：{'、'.join(unknown)}。" if unknown else ""
-    raise UserError(
-        f"设置文件 {path} 有误。{hint}可用：[publications] keep_nights（正整数）、[checks] block（检查编号列表）。"
-    )
+    wrong: list[str] = []
+    values: dict[str, Any] = {}
+    for section, entries in data.items():
+        if not isinstance(entries, dict) or section not in {*_KEYS, _CONTACTS}:
+            wrong.append(f"不认识的项 {section}")
+        elif section == _CONTACTS:
+            wrong += [f"contacts.{name} 应为文字" for name, text in entries.items() if not isinstance(text, str)]
+            values["contacts"] = {name: str(text) for name, text in entries.items()}
+        else:
+            for name, value in entries.items():
+                key = _KEYS[section].get(name)
+                if key is None:
+                    wrong.append(f"不认识的项 {section}.{name}")
+                elif not key.allowed(value):
+                    wrong.append(f"{section}.{name} 应为{key.words}")
+                else:
+                    values[key.attribute] = key.made(value)
+    if wrong:
+        known = "；".join(
+            f"[{section}] " + "、".join(f"{name}（{key.words}）" for name, key in keys.items())
+            for section, keys in _KEYS.items()
+        )
+        raise UserError(f"设置文件 {path} 有误：{'；'.join(wrong)}。可用：{known}；[contacts] 部门 = “联系谁”。")
+    return Settings(**values)

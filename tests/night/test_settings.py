@@ -1,0 +1,67 @@
+"""`<home>/canbao.toml`: what an office may set, and what it is told when it sets something else."""
+
+from pathlib import Path
+
+import pytest
+
+from canbao.errors import UserError
+from canbao.settings import Settings, load_settings
+
+ALL = """
+[publications]
+keep_nights = 7
+[checks]
+block = ["person.certno_sound"]
+[intake]
+quiet_seconds = 90
+[notify]
+command = " mail -s canbao office "
+webhook = "http://127.0.0.1:9/hook"
+[release]
+two_people = true
+[watch]
+max_age_hours = 26.5
+[contacts]
+税务 = "李某某，内线 8001"
+"""
+
+
+def test_every_key(tmp_path: Path) -> None:
+    (tmp_path / "canbao.toml").write_text(ALL, encoding="utf-8")
+    assert load_settings(tmp_path / "canbao.toml") == Settings(
+        keep_nights=7,
+        also_block=("person.certno_sound",),
+        quiet_seconds=90.0,
+        notify_command="mail -s canbao office",
+        notify_webhook="http://127.0.0.1:9/hook",
+        two_people=True,
+        max_age_hours=26.5,
+        contacts={"税务": "李某某，内线 8001"},
+    )
+
+
+def test_nothing_set(tmp_path: Path) -> None:
+    assert load_settings(tmp_path / "canbao.toml") == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[publications]\nkeep_nights = 0", "publications.keep_nights 应为正整数"),
+        ("[publications]\nkeep_nights = true", "publications.keep_nights"),
+        ('[checks]\nblock = "a"', "checks.block"),
+        ("[intake]\nquiet_seconds = -1", "intake.quiet_seconds"),
+        ('[notify]\nwebhook = "ftp://x"', "notify.webhook"),
+        ("[notify]\nmail = 1", "不认识的项 notify.mail"),
+        ("[release]\ntwo_people = 1", "release.two_people"),
+        ("[watch]\nmax_age_hours = 0", "watch.max_age_hours"),
+        ("[contacts]\n税务 = 8001", "contacts.税务 应为文字"),
+        ("[colour]\na = 1", "不认识的项 colour"),
+        ("publications = 3", "不认识的项 publications"),
+        ("[publications", "无法读取"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "canbao.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=named):
+        load_settings(tmp_path / "canbao.toml")
