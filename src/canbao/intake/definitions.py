@@ -61,6 +61,7 @@ class SourceDef:
         required_source: No run without a delivery of it.
         max_rejected_share: More rejected rows than this share (and at least 10) block publishing.
         department: Who delivers it, in Chinese.
+        rhythm_days: Days between two deliveries, as the department promised; None where nothing was agreed.
     """
 
     name: str
@@ -73,6 +74,7 @@ class SourceDef:
     one_of: tuple[str, ...] = ()
     required_source: bool = False
     max_rejected_share: float = 0.05
+    rhythm_days: int | None = None
     fingerprint: str = field(default="", compare=False)
 
     def field(self, name: str) -> Field:
@@ -143,13 +145,16 @@ def _field(raw: dict[str, Any], common: dict[str, list[str]]) -> Field:
 def _source(path: Path, common: dict[str, list[str]]) -> SourceDef:
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
     fields = tuple(_field(one, common) for one in raw.pop("fields"))
+    raw.pop("measure", None)  # the catalogue of measures reads these (canbao.quality.catalogue)
     key, one_of = tuple(raw.pop("key")), tuple(raw.pop("one_of", ()))
     made = SourceDef(name=path.stem, fields=fields, key=key, one_of=one_of, **raw)
     names = {one.name for one in fields}
     if made.kind not in {"snapshot", "increment"} or not names.issuperset({*made.key, *made.one_of}):
         raise ValueError(f"{path.name}: wrong kind, key or one_of")
     tables = [_code_file(one.codes).read_text(encoding="utf-8") for one in fields if one.codes]
-    text = json.dumps([asdict(made), tables], ensure_ascii=False, sort_keys=True)
+    read_by = asdict(made)
+    del read_by["rhythm_days"]  # how a file is read does not depend on when it was due
+    text = json.dumps([read_by, tables], ensure_ascii=False, sort_keys=True)
     return SourceDef(**{**made.__dict__, "fingerprint": hashlib.sha256(text.encode()).hexdigest()})
 
 
