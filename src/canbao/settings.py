@@ -116,5 +116,7 @@ def load_settings(path: Path) -> Settings:
             f"[{section}] " + "、".join(f"{name}（{key.words}）" for name, key in keys.items())
             for section, keys in _KEYS.items()
         )
-        raise UserError(f"设置文件 {path} 有误：{'；'.join(wrong)}。可用：{known}；[contacts] 部门 = “联系谁”。")
+        raise UserError(
+            f'设置文件 {path} 有误：{"；".join(wrong)}。可用：{known}；[contacts] "部门" = "联系谁"（中文键要加引号）。'
+        )
     return Settings(**values)

@@ -22,7 +22,7 @@ two_people = true
 [watch]
 max_age_hours = 26.5
 [contacts]
-税务 = "李某某，内线 8001"
+"税务" = "李某某，内线 8001"
 """
 
 
@@ -55,7 +55,7 @@ def test_nothing_set(tmp_path: Path) -> None:
         ("[notify]\nmail = 1", "不认识的项 notify.mail"),
         ("[release]\ntwo_people = 1", "release.two_people"),
         ("[watch]\nmax_age_hours = 0", "watch.max_age_hours"),
-        ("[contacts]\n税务 = 8001", "contacts.税务 应为文字"),
+        ('[contacts]\n"税务" = 8001', "contacts.税务 应为文字"),
         ("[colour]\na = 1", "不认识的项 colour"),
         ("publications = 3", "不认识的项 publications"),
         ("[publications", "无法读取"),
