@@ -12,6 +12,7 @@ import polars as pl
 
 from canbao.errors import UserError
 from canbao.intake.definitions import SourceDef, load_definitions
+from canbao.intake.growing import Growing, Look, age, grows, look, mark, second_look, unfinished
 from canbao.intake.problems import FileRefused, Refusal
 from canbao.intake.staging import SUFFIXES, StagedPart, quarantine_path, sha256_of, stage_file, staged_path, suffix_of
 
@@ -51,6 +52,7 @@ class IntakeResult:
         unknown_sources: Folders of the landing areas that are no source.
         notes: Remarks for the run's report, in Chinese.
         counties: Accepted rows per source and county (six digits), of sources with a county column.
+        growing: What was left alone because it is still being sent.
     """
 
     files: pl.DataFrame
@@ -60,11 +62,12 @@ class IntakeResult:
     unknown_sources: list[str]
     notes: list[str]
     counties: pl.DataFrame
+    growing: list[Growing] = field(default_factory=list)
 
 
 @dataclass
 class Delivery:
-    """One folder of one date: its files by name, its manifest, and what in it is of no known kind."""
+    """One folder of one date: its files by name, its manifest, what is of no known kind, and what is half sent."""
 
     source: SourceDef
     day: date
@@ -72,6 +75,7 @@ class Delivery:
     files: list[Path]
     strangers: list[Path]
     manifest: Path | None
+    unfinished: list[Path]
 
 
 @dataclass
@@ -82,7 +86,44 @@ class _FileReport:
     sha256: str
     size: int
     parts: list[StagedPart] = field(default_factory=list)
-    message: str = ""
+    refused: FileRefused | None = None
+
+    @property
+    def message(self) -> str:
+        """Why the file is not used, empty where it is."""
+        return self.refused.message if self.refused is not None else ""
+
+
+@dataclass
+class _Read:
+    """A delivery that was read and is not entered yet.
+
+    Attributes:
+        delivery: What was read.
+        reports: Of each file that counts.
+        growing: Files that are still being sent.
+        whole: The manifest's objection to the delivery.
+        complete: The manifest says that all is there.
+        marks: Sizes and times as they were read.
+    """
+
+    delivery: Delivery
+    reports: list[_FileReport] = field(default_factory=list)
+    growing: list[Path] = field(default_factory=list)
+    whole: FileRefused | None = None
+    complete: bool = False
+    marks: dict[Path, tuple[int, int] | None] = field(default_factory=dict)
+
+    @property
+    def left_alone(self) -> bool:
+        """Whether none of it is used: half a snapshot would miss people, half a manifest's word is none."""
+        delivery = self.delivery
+        return bool(self.growing) and (delivery.source.kind == "snapshot" or delivery.manifest is not None)
+
+    @property
+    def used(self) -> bool:
+        """Whether there is anything of it to enter although some of it is still being sent."""
+        return not self.left_alone and bool(self.reports or self.delivery.strangers)
 
 
 def _silent(_: str) -> None:
@@ -90,15 +131,25 @@ def _silent(_: str) -> None:
 
 
 def take_in(
-    landings: list[Path], as_of: date, store: Path, on_progress: Callable[[str], None] | None = None
+    landings: list[Path],
+    as_of: date,
+    store: Path,
+    on_progress: Callable[[str], None] | None = None,
+    *,
+    seen: Look | None = None,
+    quiet: float = 0.0,
+    patience: float = 0.0,
 ) -> IntakeResult:
-    """Takes in the deliveries of a night.
+    """Takes in the deliveries of a night. What is still being sent is left alone, and the delivery before it is taken.
 
     Args:
         landings: Landing areas; the first must exist, further ones (`<home>/landing`) may not.
         as_of: Deliveries of later dates are left alone.
         store: Where staged files are kept (`<home>/staged`).
         on_progress: Is told each file that is begun.
+        seen: How the files looked when the run began: what differs now is being written.
+        quiet: Seconds; a file changed more recently than that is being written, unless a manifest says it is whole.
+        patience: Seconds for which a file that cannot be read and changed lately is watched before it is refused.
 
     Raises:
         UserError: The landing area is missing.
@@ -106,7 +157,9 @@ def take_in(
     if not landings or not landings[0].is_dir():
         raise UserError(f"找不到接收目录：{landings[0] if landings else ''}。请检查 --landing 参数。")
     definitions = load_definitions()
-    night = _Night(store, on_progress or _silent)
+    if seen is not None:
+        second_look(seen)
+    night = _Night(store, on_progress or _silent, seen or look(landings), quiet, patience)
     unknown: set[str] = set()
     found: dict[str, list[Delivery]] = {name: [] for name in definitions}
     for landing in landings:
@@ -117,10 +170,14 @@ def take_in(
                 unknown.add(folder.name)
             else:
                 night.notes.append(f"接收目录下的文件“{folder.name}”不属于任何来源，未读取。")
-    for name in sorted(found):
-        for delivery in chosen(definitions[name], found[name]):
-            night.read(delivery)
-    missing = [name for name in sorted(found) if not found[name]]
+    taken = {name: night.take(definitions[name], found[name]) for name in sorted(found)}
+    for name, reads in taken.items():
+        if [one for one in reads if night.moved(one)]:  # while other files were read
+            taken[name] = night.take(definitions[name], found[name])
+    for reads in taken.values():
+        for read in reads:
+            night.enter(read)
+    missing = [name for name, reads in taken.items() if not reads]
     return night.result(missing, sorted(unknown))
 
 
@@ -165,11 +222,12 @@ def _deliveries(source: SourceDef, folder: Path, as_of: date, notes: list[str]) 
         inside = _visible(path)
         files = [one for one in inside if one.is_file() and suffix_of(one)]
         manifest = next((one for one in inside if one.name.lower() == MANIFEST and one.is_file()), None)
-        strangers = [one for one in inside if one not in files and one != manifest]
-        if not files and not strangers and manifest is None:
+        half = [one for one in inside if unfinished(one)]
+        strangers = [one for one in inside if one not in files and one not in half and one != manifest]
+        if not files and not strangers and not half and manifest is None:
             notes.append(f"批次“{source.name}/{path.name}”里没有文件，不作为一次报送。")
             continue
-        found.append(Delivery(source, day, path, files, strangers, manifest))
+        found.append(Delivery(source, day, path, files, strangers, manifest, half))
     return found
 
 
@@ -184,32 +242,105 @@ def _day(path: Path) -> date | None:
 class _Night:
     """Collects what is read."""
 
-    def __init__(self, store: Path, on_progress: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: Path, on_progress: Callable[[str], None], seen: Look, quiet: float, patience: float
+    ) -> None:
         self.store = store
         self.notes: list[str] = []
         self._progress = on_progress
+        self._seen = seen
+        self._quiet = quiet
+        self._patience = patience
+        self._moved: set[Path] = set()
         self._rows: list[dict[str, Any]] = []
         self._quarantine: list[tuple[int, Path]] = []
         self._refusals: list[Refusal] = []
         self._counties: dict[str, Counter[str]] = {}
+        self._growing: dict[tuple[str, date], Growing] = {}
 
-    def read(self, delivery: Delivery) -> None:
-        """Reads one delivery: every file, then the manifest's word on them."""
-        source, day = delivery.source.name, delivery.day
+    def take(self, source: SourceDef, deliveries: list[Delivery]) -> list[_Read]:
+        """Reads the deliveries of a source that count tonight; one that is still being sent gives way to the last."""
+        left, late = deliveries, []
+        while left:
+            reads = [self.read(one) for one in chosen(source, left)]
+            growing = [one for one in reads if one.growing]
+            late += [one for one in growing if one.left_alone]
+            self._note(growing, None)
+            if source.kind == "increment":
+                return [one for one in reads if not one.growing or one.used]
+            if not growing:
+                self._note(late, reads[0].delivery.day)
+                return reads
+            left = [one for one in left if one.day < reads[0].delivery.day]
+        return []
+
+    def _note(self, reads: list[_Read], instead: date | None) -> None:
+        for read in reads:
+            source, day = read.delivery.source.name, read.delivery.day
+            names = tuple(sorted(path.name for path in read.growing))
+            self._growing[source, day] = Growing(source, day, names, read.left_alone, instead)
+
+    def read(self, delivery: Delivery) -> _Read:
+        """Reads one delivery: every file, then the manifest's word on them. Nothing of it is entered yet."""
+        read = _Read(delivery)
+        files = [*delivery.files, *([delivery.manifest] if delivery.manifest else [])]
+        suspects = {*delivery.unfinished, *(path for path in files if self._seen.differs(path) or self._young(path))}
+        suspects |= {path for path in self._moved if path.parent == delivery.folder}
+        if suspects and delivery.manifest is None and delivery.source.kind == "snapshot":
+            read.growing = sorted(suspects)
+            return read
+        for path in delivery.files:
+            if path in suspects and delivery.manifest is None:
+                continue
+            read.marks[path] = mark(path)
+            report = self._file(delivery, path)
+            if report.refused and (report.refused.code == "changing" or grows(path, self._patience)):
+                suspects.add(path)
+            read.reports.append(report)
+        read.whole, claimed = self._against_manifest(delivery, read.reports)
+        read.complete = claimed and read.whole is None and not any(report.refused for report in read.reports)
+        if read.complete:
+            left = "、".join(f"“{path.name}”" for path in delivery.unfinished)
+            if left:
+                self.notes.append(f"批次“{delivery.source.name}/{delivery.day}”按清单已齐，未传完的{left}未读取。")
+        else:
+            read.growing = sorted(suspects)
+            read.reports = [report for report in read.reports if report.path not in suspects]
+        return read
+
+    def _young(self, path: Path) -> bool:
+        return self._quiet > 0 and age(path) < self._quiet
+
+    def moved(self, read: _Read) -> bool:
+        """Whether a delivery changed after it was read; without a manifest nobody knows what else is to come."""
+        if read.complete:
+            return False
+        changed = {path for path, before in read.marks.items() if mark(path) != before}
+        if read.delivery.source.kind == "snapshot":
+            delivery = read.delivery
+            known = {*delivery.files, *delivery.strangers, *delivery.unfinished, delivery.manifest}
+            changed |= {path for path in _visible(delivery.folder) if path not in known}
+        self._moved |= changed
+        return bool(changed)
+
+    def enter(self, read: _Read) -> None:
+        """Enters a delivery into the result: its rows, or why it is refused."""
+        delivery, whole = read.delivery, read.whole
+        unknown = FileRefused(
+            "unknown_kind", f"不认识的文件类型。只接收{'、'.join(SUFFIXES)}；请改正后重报，或移出批次目录。"
+        )
         for path in delivery.strangers:
-            self._refuse(
-                delivery,
-                path.name,
-                FileRefused(
-                    "unknown_kind", f"不认识的文件类型。只接收{'、'.join(SUFFIXES)}；请改正后重报，或移出批次目录。"
-                ),
-            )
-        reports = [self._file(delivery, path) for path in delivery.files]
-        whole = self._against_manifest(delivery, reports)
+            self._refuse(delivery, path.name, unknown)
+        for report in read.reports:
+            if report.refused is not None:
+                self._refuse(delivery, report.path.name, report.refused)
+            for part in report.parts:
+                place = f"{delivery.source.name}/{delivery.day}/{report.path.name}"
+                self.notes += [f"{place}：{note}" for note in part.notes]
         if whole is not None:
-            self._refusals.append(Refusal(source, day, None, whole.code, whole.message))
-        reports += [_FileReport(path, "", 0, message="不认识的文件类型。") for path in delivery.strangers]
-        for report in sorted(reports, key=lambda one: one.path.name):
+            self._refusals.append(Refusal(delivery.source.name, delivery.day, None, whole.code, whole.message))
+        strangers = [_FileReport(path, "", 0, refused=unknown) for path in delivery.strangers]
+        for report in sorted([*read.reports, *strangers], key=lambda one: one.path.name):
             self._enter(delivery, report, whole)
 
     def _refuse(self, delivery: Delivery, file: str, refused: FileRefused) -> None:
@@ -219,26 +350,24 @@ class _Night:
         self._progress(f"{delivery.source.name}/{delivery.day}/{path.name}")
         report = _FileReport(path, "", 0)
         try:
-            report.size = path.stat().st_size
+            before = path.stat()
+            report.size = before.st_size
             report.sha256 = sha256_of(path)
-            report.parts = stage_file(path, report.sha256, delivery.source, self.store)
+            report.parts = stage_file(path, report.sha256, delivery.source, self.store, before)
         except FileRefused as refused:
-            report.message = refused.message
-            self._refuse(delivery, path.name, refused)
+            report.refused = refused
         except OSError as error:
-            report.message = f"文件无法读取({error.strerror})。请检查权限，或重新传送。"
-            self._refuse(delivery, path.name, FileRefused("unreadable_file", report.message))
-        for part in report.parts:
-            self.notes += [f"{delivery.source.name}/{delivery.day}/{path.name}：{note}" for note in part.notes]
+            report.refused = FileRefused("unreadable_file", f"文件无法读取({error.strerror})。请检查权限，或重新传送。")
         return report
 
-    def _against_manifest(self, delivery: Delivery, reports: list[_FileReport]) -> FileRefused | None:
-        """What in the delivery contradicts its manifest, or None."""
+    @staticmethod
+    def _against_manifest(delivery: Delivery, reports: list[_FileReport]) -> tuple[FileRefused | None, bool]:
+        """What in the delivery contradicts its manifest, or None; and whether the manifest claims anything at all."""
         if delivery.manifest is None:
-            return None
+            return None, False
         ask = "请重新传送整个批次，或更正 manifest.json。"
         if not reports and not delivery.strangers:
-            return FileRefused("manifest", f"批次里只有 manifest.json，没有数据文件。{ask}")
+            return FileRefused("manifest", f"批次里只有 manifest.json，没有数据文件。{ask}"), True
         try:
             claim = json.loads(delivery.manifest.read_bytes())
             sums = {str(name): str(value).strip().lower() for name, value in (claim.get("sha256") or {}).items()}
@@ -246,7 +375,7 @@ class _Night:
         except (ValueError, AttributeError, TypeError, RecursionError):
             claim = None
         if claim is None or isinstance(rows, bool) or not isinstance(rows, int | None):
-            return FileRefused("manifest", f"manifest.json 无法读取或格式不对。{ask}")
+            return FileRefused("manifest", f"manifest.json 无法读取或格式不对。{ask}"), True
         present = {report.path.name: report for report in reports}
         if sums:
             there = {*present, *(path.name for path in delivery.strangers)}
@@ -256,11 +385,11 @@ class _Night:
                 f"“{n}”与 manifest.json 的校验值不符" for n, r in present.items() if sums.get(n, r.sha256) != r.sha256
             ]
             if wrong:
-                return FileRefused("manifest", f"{'；'.join(wrong)}。{ask}")
+                return FileRefused("manifest", f"{'；'.join(wrong)}。{ask}"), True
         read = sum(part.rows_read for report in reports for part in report.parts)
         if rows is not None and rows != read and not any(report.message for report in reports):
-            return FileRefused("manifest", f"manifest.json 说有{rows}行，实际读到{read}行。{ask}")
-        return None
+            return FileRefused("manifest", f"manifest.json 说有{rows}行，实际读到{read}行。{ask}"), True
+        return None, bool(sums) or rows is not None
 
     def _enter(self, delivery: Delivery, report: _FileReport, whole: FileRefused | None) -> None:
         """Enters a file's rows into the result; a refused delivery refuses all its files."""
@@ -315,4 +444,5 @@ class _Night:
             unknown_sources=unknown,
             notes=self.notes,
             counties=pl.DataFrame(counties, schema=COUNTIES_SCHEMA, orient="row"),
+            growing=[self._growing[key] for key in sorted(self._growing)],
         )

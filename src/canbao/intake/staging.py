@@ -6,6 +6,7 @@ there are any) and `<digest>.json` (counts), the last written last: where it exi
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -82,7 +83,9 @@ def quarantine_path(store: Path, source: str, digest: str) -> Path:
     return store / source / f"{digest}.quarantine.parquet"
 
 
-def stage_file(path: Path, sha256: str, source: SourceDef, store: Path) -> list[StagedPart]:
+def stage_file(
+    path: Path, sha256: str, source: SourceDef, store: Path, before: os.stat_result | None = None
+) -> list[StagedPart]:
     """Reads a file into the store, or finds it there.
 
     Args:
@@ -90,6 +93,7 @@ def stage_file(path: Path, sha256: str, source: SourceDef, store: Path) -> list[
         sha256: Digest of its bytes.
         source: Its source.
         store: `<home>/staged`.
+        before: How the file looked before its digest was made; as it looks now by default.
 
     Returns:
         One part per file; of a workbook one per sheet that is read.
@@ -106,7 +110,7 @@ def stage_file(path: Path, sha256: str, source: SourceDef, store: Path) -> list[
         if all(staged_path(store, source.name, part.digest).exists() for part in kept):
             return kept
     folder.mkdir(parents=True, exist_ok=True)
-    before = path.stat()
+    before = before or path.stat()
     if kind == ".xlsx":
         parts = _stage_workbook(path, source, folder, digest)
     elif kind == ".parquet":
