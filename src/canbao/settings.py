@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ class Settings:
         notify_webhook: `[notify] webhook`, the digest is posted there as JSON; empty for none.
         two_people: `[release] two_people`, a blocked night needs two people (`canbao release`); no `--accept`.
         max_age_hours: `[watch] max_age_hours`, age from which the current publication is too old.
+        repair_due_days: `[repair] due_days`, working days that a department has for a repair request.
+        holidays: `[repair] holidays`, days off besides Saturdays and Sundays.
+        workdays: `[repair] workdays`, Saturdays and Sundays that are worked.
         contacts: `[contacts]`, department to whom to call.
     """
 
@@ -32,6 +36,9 @@ class Settings:
     notify_webhook: str = ""
     two_people: bool = False
     max_age_hours: float = 30.0
+    repair_due_days: int = 10
+    holidays: tuple[date, ...] = ()
+    workdays: tuple[date, ...] = ()
     contacts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -51,6 +58,10 @@ def _number(value: Any) -> bool:
 
 def _web(value: Any) -> bool:
     return isinstance(value, str) and (not value or value.startswith(("http://", "https://")))
+
+
+def _days(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, date) and not isinstance(one, datetime) for one in value)
 
 
 _KEYS: dict[str, dict[str, _Key]] = {
@@ -74,6 +85,11 @@ _KEYS: dict[str, dict[str, _Key]] = {
     },
     "release": {
         "two_people": _Key("two_people", lambda v: isinstance(v, bool), "true 或 false"),
+    },
+    "repair": {
+        "due_days": _Key("repair_due_days", lambda v: type(v) is int and 1 <= v <= 250, "1 至 250 的工作日数"),
+        "holidays": _Key("holidays", _days, "日期列表，如 [2026-10-01]，不加引号", tuple),
+        "workdays": _Key("workdays", _days, "日期列表，如 [2026-10-10]，不加引号", tuple),
     },
     "watch": {
         "max_age_hours": _Key("max_age_hours", lambda v: _number(v) and v > 0, "大于 0 的小时数", float),
