@@ -78,6 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--home", type=Path, required=True, metavar="DIR")
     status.add_argument("--max-age", type=_hours, metavar="HOURS", help="exit 1 when the publication is older")
 
+    repair = _command(commands, "repair", _repair, "ask departments to repair wrong rows, and take their answers")
+    repair.add_argument("action", choices=["issue", "answer", "list"], help="make requests; read answers; what is open")
+    repair.add_argument("files", nargs="*", type=Path, metavar="FILE", help="answered sheets: .xlsx, .csv or .txt")
+    repair.add_argument("--home", type=Path, required=True, metavar="DIR")
+    repair.add_argument("--department", metavar="NAME", help="only this department's")
+    repair.add_argument("--due", type=_day, metavar="DATE", help="last day for the answer; default 10 working days")
+    repair.add_argument("--as-of", type=_day, metavar="DATE", help="day of issue or of the answer; default today")
+
     generate = _command(commands, "generate", _generate, "write a landing area of made-up people, and the truth")
     generate.add_argument("--out", type=Path, required=True, metavar="DIR")
     generate.add_argument("--persons", type=_count, required=True, metavar="N")
@@ -225,6 +233,26 @@ def _feedback(arguments: argparse.Namespace) -> int:
     sheets = take_back(arguments.files, arguments.home, arguments.as_of)
     print("\n".join(line for sheet in sheets for line in sheet.lines))
     return 1 if any(sheet.refused for sheet in sheets) else 0
+
+
+def _repair(arguments: argparse.Namespace) -> int:
+    os.umask(PRIVATE)
+    if bool(arguments.files) != (arguments.action == "answer"):
+        raise UserError("只有 canbao repair answer 后面要写文件，而且至少写一个。")
+    if arguments.due is not None and arguments.action != "issue":
+        raise UserError("--due 只用于 canbao repair issue。")
+    from canbao.quality import repair
+
+    if arguments.action == "answer":
+        sheets = repair.answer(arguments.files, arguments.home, arguments.department, arguments.as_of)
+        print("\n".join(line for sheet in sheets for line in sheet.lines))
+        return 1 if any(sheet.unread for sheet in sheets) else 0
+    if arguments.action == "issue":
+        _, lines = repair.issue(arguments.home, arguments.department, arguments.due, arguments.as_of)
+    else:
+        lines = repair.listing(arguments.home, arguments.as_of, arguments.department)
+    print("\n".join(lines))
+    return 0
 
 
 def _status(arguments: argparse.Namespace) -> int:
