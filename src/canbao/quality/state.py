@@ -31,7 +31,12 @@ def read(home: Home, name: str) -> dict[str, Any]:
 
 def write(home: Home, name: str, data: Mapping[str, Any]) -> None:
     """Keep the state of that name. Call it while holding `changing`."""
-    write_atomically(home.history / f"{name}.json", json.dumps(data, ensure_ascii=False, indent=1) + "\n")
+    write_atomically(home.history / f"{name}.json", text(data))
+
+
+def text(data: Mapping[str, Any]) -> str:
+    """State as the files hold it."""
+    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
 
 
 def existing(root: Path) -> Home:
