@@ -6,6 +6,12 @@ CREATE MACRO hash60(x) AS (md5_number_lower(x) & 1152921504606846975)::BIGINT;
 -- 64 bits of a text for joins inside one run; never published
 CREATE MACRO join_key(x) AS hash(x);
 
+-- 32 bits that tell whether something is as it was the night before, on the same engine
+CREATE MACRO mark32(x) AS (x % 4294967296)::UINTEGER;
+
+-- 64 bits of a person_id, for joins between two nights
+CREATE MACRO id_key(x) AS ('0x' || substr(x, 1, 16))::UBIGINT;
+
 -- months counted from year 0, so that months can be subtracted; from YYYYMM, from a date, and back to YYYYMM text
 CREATE MACRO month_no(yyyymm) AS ((yyyymm // 100) * 12 + yyyymm % 100 - 1)::INTEGER;
 CREATE MACRO date_month_no(d) AS (year(d) * 12 + month(d) - 1)::INTEGER;
@@ -62,6 +68,14 @@ CREATE MACRO age_on(brdy, d) AS (
 CREATE MACRO code12(x) AS rpad(x, 12, '0');
 CREATE MACRO place6(x) AS substr(x, 1, 6);
 
+-- whether two values differ; null is a value
+CREATE MACRO differs(a, b) AS (a IS DISTINCT FROM b);
+
+-- whether two codes, both known, name different places: neither only says more precisely what the other says
+CREATE MACRO is_another_code(a, b) AS coalesce(
+    NOT starts_with(a, regexp_replace(b, '(000)+$', '')) AND NOT starts_with(b, regexp_replace(a, '(000)+$', '')), false
+);
+
 -- names compared without blanks and middle dots of any kind; an unreadable character matches any one character
 CREATE MACRO name_key(x) AS upper(regexp_replace(x, '[\s·•・･‧⋅．.\x{3000}\x{200b}]', '', 'g'));
 CREATE MACRO name_pattern(x) AS regexp_replace(name_key(x), '[?？□\x{FFFD}\x{E000}-\x{F8FF}]', '.', 'g');
@@ -70,3 +84,7 @@ CREATE MACRO same_name(a, b) AS (
     OR (length(name_key(a)) = length(name_key(b))
         AND (name_key(a) SIMILAR TO name_pattern(b) OR name_key(b) SIMILAR TO name_pattern(a)))
 );
+
+-- a bit of a set: bit n where the condition holds
+CREATE MACRO flag(condition, n) AS (CASE WHEN condition THEN 1::BIGINT << n ELSE 0::BIGINT END);
+CREATE MACRO has_flag(bits, n) AS ((bits & (1::BIGINT << n)) <> 0);
