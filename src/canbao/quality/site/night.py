@@ -1,0 +1,50 @@
+"""Where the pages of a night go: into its draft, or, for a night that publishes nothing, beside its record."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from canbao.quality.site.data import SiteData
+from canbao.quality.site.pages import write_site
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from canbao.nightly import Night
+
+STOPPED = frozenset({"blocked", "failed"})
+"""Ends of a night without a publication that somebody has to look at in the morning."""
+
+
+def write_for_draft(night: Night) -> int:
+    """Write `reports/quality` of the night's draft, after its tables and Data Docs.
+
+    Returns:
+        Number of pages.
+    """
+    return write_site(night.draft.reports / "quality", SiteData.load(night, night.draft.folder))
+
+
+def write_for_stopped(night: Night, state: str, message: str) -> Path | None:
+    """Write the pages of a night that published nothing into `<home>/runs/<run_id>/quality`.
+
+    A fault here must not hide why the night stopped: then there are no pages.
+
+    Args:
+        night: The night, as far as it came.
+        state: How it ended.
+        message: What it told the operator.
+
+    Returns:
+        The morning page, None where there is none.
+    """
+    if state not in STOPPED:
+        return None
+    target = night.home.runs / night.run_id / "quality"
+    try:
+        write_site(target, SiteData.load(night, None, state, message))
+    except Exception:  # the run's own message is what matters
+        shutil.rmtree(target, ignore_errors=True)
+        return None
+    return target / "index.html"
