@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from canbao import audit, gates, publish, received
 from canbao.errors import Blocked, CanbaoError, UserError
 from canbao.gates import Check
 from canbao.home import Home, fingerprint, write_atomically
+from canbao.quality import arrivals, nights, operation, releases
 from canbao.rules import Rules, load_rules
 from canbao.settings import Settings, load_settings
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from canbao.engine import Warehouse
     from canbao.intake import IntakeResult, SourceDef
+    from canbao.intake.growing import Look
+    from canbao.quality.releases import Release
 
 STAGES = ("land", "stage", "check", "build", "audit", "publish")
 """In this order; each is a function of this module that takes the night."""
@@ -48,6 +51,7 @@ class Options:
         rules: Overlay of rule parameters.
         engine: `duckdb` or `spark`.
         accepts: check_id to reason.
+        make_current: Become current although the current publication is of a later date.
         wait: Seconds to wait for another run on the home.
         memory_limit: Of the warehouse, as DuckDB understands it.
         threads: Cores to use.
@@ -61,6 +65,7 @@ class Options:
     rules: Path | None = None
     engine: str = "duckdb"
     accepts: Mapping[str, str] = field(default_factory=dict)
+    make_current: bool = False
     wait: float = 0.0
     memory_limit: str | None = None
     threads: int | None = None
@@ -90,6 +95,14 @@ class Night:
     warehouse_: "Warehouse | None" = None
     draft_: publish.Draft | None = None
     previous: Path | None = None
+    seen: "Look | None" = None
+    released: dict[str, "Release"] = field(default_factory=dict)
+    missed: list[date] = field(default_factory=list)
+
+    @property
+    def landings(self) -> list[Path]:
+        """The landing area, and the home's own one for returned sheets."""
+        return [self.options.landing, *([self.home.landing] if self.home.landing.is_dir() else [])]
 
     @property
     def insured_year(self) -> int:
@@ -151,7 +164,7 @@ class Night:
                 place = received.lay_out(self.intake_, self.home.runs / self.run_id)
                 lines.append(f"剔除的行见 {place}，各文件的读取情况见同一目录的 load_file.csv。")
             if any(not check.check_id.startswith("required.") for check in blocking):
-                lines.append("改正数据后重新运行；核实无误的，可用 --accept 检查编号 --reason 理由 只放行这一次。")
+                lines.append(releases.hint(self.home, two_people=self.settings.two_people))
             raise Blocked("\n".join(lines))
 
 
@@ -181,11 +194,14 @@ def open_night(options: Options, say: Callable[[str], None] | None = None) -> It
         Blocked: Another run holds the home, or the key is another than the home's.
     """
     from canbao.intake import load_definitions
+    from canbao.intake.growing import look
 
     _verify(options)
     rules = load_rules(options.jurisdiction, options.as_of, options.rules)
     home = Home(options.home)
     settings = load_settings(home.settings_file)
+    if options.accepts and settings.two_people:
+        raise UserError("本单位设置了两人放行（[release] two_people），不能用 --accept。请用 canbao release ask。")
     definitions = load_definitions()
     required = {f"required.{name}" for name in definitions}
     known = gates.known_ids(definitions, [options.landing]) | audit.suite_ids() | set(settings.also_block)
@@ -207,6 +223,8 @@ def open_night(options: Options, say: Callable[[str], None] | None = None) -> It
             started=started,
             say=say or (lambda _: None),
         )
+        night.seen = look(night.landings)
+        night.missed = nights.missed_before(home, options.as_of)
         _OPEN[str(options.home)] = night
         stack.callback(_OPEN.pop, str(options.home), None)
         _record(night, "running", "")
@@ -256,6 +274,7 @@ def _close(night: Night) -> None:
     else:
         state, message = "broken_off", "运行中途被中断，未发布任何内容。"
     _record(night, state, message)
+    operation.after_night(night, state)
 
 
 def _record(night: Night, state: str, message: str) -> None:
@@ -281,9 +300,17 @@ def _record(night: Night, state: str, message: str) -> None:
 def land(night: Night) -> int:
     """Read every file that this run takes, into the store of staged files; bad rows go to quarantine."""
     from canbao.intake import take_in
+    from canbao.intake.growing import PATIENCE
 
-    landings = [night.options.landing, *([night.home.landing] if night.home.landing.is_dir() else [])]
-    night.intake_ = take_in(landings, night.options.as_of, night.home.staged, night.say)
+    night.intake_ = take_in(
+        night.landings,
+        night.options.as_of,
+        night.home.staged,
+        night.say,
+        seen=night.seen,
+        quiet=night.settings.quiet_seconds,
+        patience=PATIENCE,
+    )
     return int(night.intake.files["rows_read"].sum() or 0)
 
 
@@ -316,6 +343,7 @@ def check(night: Night) -> int:
     """
     baselines = gates.baselines(night.home.publications(), night.options.as_of)
     _add(night, gates.intake_checks(night.intake, night.definitions, baselines))
+    _add(night, arrivals.growing_checks(night.intake, night.definitions))
     night.stop_if_blocked("来文")
     delivered = set(night.intake.files["source"].unique())
     definitions = {name: definition for name, definition in night.definitions.items() if name in delivered}
@@ -400,7 +428,9 @@ def publish_tables(night: Night) -> int:
     finished = datetime.now(UTC)
     night.home.remember_key(night.key)
     night.say("切换当前发布")
-    night.became_current = publish.commit(night.home, night.draft, _manifest(night, finished))
+    night.became_current = publish.commit(
+        night.home, night.draft, _manifest(night, finished), make_current=night.options.make_current
+    )
     night.published = night.home.published / night.options.as_of.isoformat() / night.run_id
     for name in publish.retire(night.home, night.settings.keep_nights):
         night.timings.append({"stage": "publish", "step": f"retired {name}", "rows": None, "seconds": 0.0})
@@ -418,7 +448,10 @@ _FUNCTIONS: dict[str, Callable[[Night], int]] = {
 
 
 def _add(night: Night, checks: list[Check]) -> None:
-    night.checks += gates.apply(checks, night.options.accepts, night.settings.also_block)
+    outcomes = gates.apply(checks, night.options.accepts, night.settings.also_block)
+    outcomes, released = releases.apply(outcomes, releases.load(night.home), night.intake.files)
+    night.released |= released
+    night.checks += [replace(one, accepted_by=one.accepted_by or (who(),)) if one.accepted else one for one in outcomes]
 
 
 def _code_lists(night: Night, definitions: Mapping[str, "SourceDef"]) -> dict[str, tuple[str, ...]]:
@@ -521,6 +554,7 @@ def _manifest(night: Night, finished: datetime) -> dict[str, Any]:
         "finished": finished.isoformat(timespec="seconds"),
         "code": {"version": version("canbao"), "sha256": publish.code_digest()},
         "key_fingerprint": fingerprint(night.key),
+        "missed_nights": [day.isoformat() for day in night.missed],
         "previous_publication": f"{night.previous.parent.name}/{night.previous.name}" if night.previous else None,
         "inputs": {
             "files": files,
@@ -535,7 +569,9 @@ def _manifest(night: Night, finished: datetime) -> dict[str, Any]:
             {
                 "check_id": check.check_id,
                 "reason": check.accepted,
-                "by": who(),
+                "by": "、".join(check.accepted_by),
+                "names": list(check.accepted_by),
+                "release": releases.entry(night.released.get(check.check_id)),
                 "at": finished.isoformat(timespec="seconds"),
             }
             for check in night.checks

@@ -49,19 +49,20 @@ def begin(home: Home, as_of: date, run_id: str) -> Draft:
     return Draft(folder, as_of, run_id)
 
 
-def commit(home: Home, draft: Draft, manifest: Mapping[str, Any]) -> bool:
+def commit(home: Home, draft: Draft, manifest: Mapping[str, Any], *, make_current: bool = False) -> bool:
     """Make the draft durable and public.
 
     Args:
         home: The installation.
         draft: All tables and reports written.
         manifest: What `manifest.json` says; `outputs` and `became_current` are added here.
+        make_current: Move `current` to it although the current publication is of a later date.
 
     Returns:
-        Whether it became the current publication; False for an earlier as-of date than the current one's.
+        Whether it became the current publication; an earlier as-of date than the current one's must be asked for.
     """
     current = home.current_publication()
-    becomes_current = current is None or current.parent.name <= draft.as_of.isoformat()
+    becomes_current = make_current or current is None or current.parent.name <= draft.as_of.isoformat()
     full = {**manifest, "became_current": becomes_current, "tables": draft.tables, "outputs": _outputs(draft)}
     (draft.folder / "manifest.json").write_text(json.dumps(full, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     _sync_tree(draft.folder)

@@ -1,11 +1,17 @@
-"""`canbao status`: what is current, how old it is, and what stopped the last night."""
+"""`canbao status`: what is current, how old it is, what stopped the last night, and what waits."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from canbao.errors import UserError
 from canbao.home import Home, read_json
+from canbao.quality import incidents, nights, notify, state
+from canbao.quality.arrivals import Waiting, waiting
+from canbao.quality.incidents import Incident
+from canbao.settings import Settings, load_settings
 
 
 @dataclass(frozen=True)
@@ -21,60 +27,175 @@ class Status:
     fresh: bool
 
 
-def status(root: Path, max_age: float | None, now: datetime | None = None) -> Status:
+@dataclass(frozen=True)
+class Standing:
+    """Where an installation stands, judged from outside.
+
+    Attributes:
+        now: When it was judged.
+        promised: Age in hours from which a publication is too old.
+        current: Folder of the current publication, None where nothing was ever published.
+        manifest: Its manifest.
+        finished: When it was published.
+        last: The last run's record, None where no run ever began.
+        state: How the last run ended; `running` only where one is at work.
+        missed: Nights since the last run that nobody ran.
+        made_up: Nights for which the current publication made up.
+        waiting: What arrived after the last run had looked.
+        incidents: Those that are open.
+        undelivered: A sentence where the last notice did not arrive.
+    """
+
+    now: datetime
+    promised: float
+    current: Path | None = None
+    manifest: dict[str, Any] = field(default_factory=dict)
+    finished: datetime | None = None
+    last: dict[str, Any] | None = None
+    state: str = ""
+    missed: Sequence[date] = ()
+    made_up: Sequence[date] = ()
+    waiting: Sequence[Waiting] = ()
+    incidents: Sequence[Incident] = ()
+    undelivered: str = ""
+
+    @property
+    def age(self) -> float | None:
+        """Hours since the publication."""
+        return (self.now - self.finished).total_seconds() / 3600 if self.finished else None
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """When the current publication becomes too old."""
+        return self.finished + timedelta(hours=self.promised) if self.finished else None
+
+    @property
+    def too_old(self) -> bool:
+        """Older than promised; so is an installation that has never published anything."""
+        return self.age is None or self.age > self.promised
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the last run ended without a publication."""
+        return self.last is not None and self.state not in {"published", "running"}
+
+    @property
+    def accepted(self) -> list[dict[str, Any]]:
+        """What was let pass in the current publication."""
+        return list(self.manifest.get("accepted", []))
+
+
+def standing(root: Path, max_age: float | None = None, now: datetime | None = None) -> Standing:
     """Judge an installation from outside; changes nothing in it.
 
     Args:
         root: `--home`.
-        max_age: Promised age in hours, None where none was promised.
+        max_age: Promised age in hours; `[watch] max_age_hours` by default.
         now: The time to judge by; now by default.
     """
-    home = Home(root)
-    now = now or datetime.now(UTC)
-    lines: list[str] = []
-    current = home.current_publication() if root.is_dir() else None
-    fresh = current is not None
-    if current is None:
-        lines.append("尚未发布过任何内容。")
-    else:
-        manifest = read_json(current / "manifest.json")
-        finished = _time(manifest.get("finished"))
-        age = (now - finished).total_seconds() / 3600 if finished else None
-        lines.append(f"当前发布：截至 {current.parent.name}，运行 {current.name}")
-        told = "不明" if finished is None else f"{finished.astimezone():%Y-%m-%d %H:%M}，距今 {_hours(age or 0.0)}"
-        lines.append(f"发布时间：{told}")
-        accepted = [entry["check_id"] for entry in manifest.get("accepted", [])]
-        if accepted:
-            lines.append(f"放行的检查：{'、'.join(accepted)}")
-        if max_age is not None and (age is None or age > max_age):
-            fresh = False
-            lines.append(f"已超过约定的 {_hours(max_age)}，请检查夜间任务。")
+    home, now = Home(root), now or datetime.now(UTC)
+    if not root.is_dir():
+        return Standing(now, _promised(max_age, Settings()))
+    current = home.current_publication()
+    manifest = read_json(current / "manifest.json") if current else {}
     last = last_run(home)
-    if last is None:
+    how = str(last.get("state")) if last else ""
+    if how == "running" and not home.running():
+        how = "broken_off"
+    today = now.astimezone(nights.ZONE).date()
+    known = nights.seen(home)
+    return Standing(
+        now=now,
+        promised=_promised(max_age, _settings(home)),
+        current=current,
+        manifest=manifest,
+        finished=_time(manifest.get("finished")),
+        last=last,
+        state=how,
+        missed=nights.missed_before(home, today) if state.read(home, nights.SCHEDULE) else (),
+        made_up=[day for day in map(_date, manifest.get("missed_nights", [])) if day and day not in known],
+        waiting=waiting(home, today),
+        incidents=incidents.load(home).open,
+        undelivered=notify.undelivered(home),
+    )
+
+
+def status(root: Path, max_age: float | None, now: datetime | None = None) -> Status:
+    """What `canbao status` says of an installation; changes nothing in it.
+
+    Args:
+        root: `--home`.
+        max_age: Promised age in hours; `[watch] max_age_hours` of the home by default.
+        now: The time to judge by; now by default.
+    """
+    found = standing(root, max_age, now)
+    lines = _publication(found)
+    if found.last is None:
         lines.append("尚无运行记录。")
-        return Status(lines, fresh=False if current is None else fresh)
-    busy = last.get("state") == "running" and home.running()
-    state = "进行中" if busy else _STATES.get(str(last.get("state")), str(last.get("state")))
-    lines.append(f"最近一次运行：{last.get('run_id')}（截至 {last.get('as_of')}）：{state}")
-    if last.get("state") != "published" and last.get("message"):
-        lines.extend(str(last["message"]).splitlines())
-    return Status(lines, fresh)
+    else:
+        lines.append(
+            f"最近一次运行：{found.last.get('run_id')}（截至 {found.last.get('as_of')}）：{in_words(found.state)}"
+        )
+        if found.blocked and found.last.get("message"):
+            lines.extend(str(found.last["message"]).splitlines())
+    if found.missed:
+        lines.append(f"漏跑：{nights.in_words(found.missed)}。补跑一次最新日期即可：canbao run --as-of 日期")
+    if found.made_up:
+        lines.append(f"当前发布补的漏跑：{nights.in_words(found.made_up)}")
+    if found.waiting:
+        lines.append("上次运行后到达，今夜计入：")
+        lines += [f"  {one.line}" for one in found.waiting]
+    if found.incidents:
+        lines.append(f"未关闭的问题 {len(found.incidents)} 个：")
+        lines += [f"  {line}" for line in incidents.in_short(found.incidents)]
+    if found.undelivered:
+        lines.append(found.undelivered)
+    return Status(lines, fresh=not found.too_old)
+
+
+def _publication(found: Standing) -> list[str]:
+    if found.current is None:
+        return ["尚未发布过任何内容。"]
+    lines = [f"当前发布：截至 {found.current.parent.name}，运行 {found.current.name}"]
+    told = "不明" if found.finished is None else f"{local(found.finished)}，距今 {in_hours(found.age or 0.0)}"
+    lines.append(f"发布时间：{told}")
+    if found.accepted:
+        lines.append(f"放行的检查：{'、'.join(entry['check_id'] for entry in found.accepted)}")
+    if found.too_old:
+        lines.append(f"已超过约定的 {in_hours(found.promised)}，请检查夜间任务。")
+    return lines
 
 
 _STATES = {
     "published": "已发布",
     "blocked": "未发布（检查未通过）",
-    "running": "未发布（运行中途被中断）",
+    "running": "进行中",
     "broken_off": "未发布（运行中途被中断）",
     "failed": "未发布（程序故障）",
     "wrong_use": "未开始（用法有误）",
 }
 
 
+def in_words(how: str) -> str:
+    """How a run ended, in Chinese."""
+    return _STATES.get(how, how)
+
+
 def last_run(home: Home) -> dict[str, Any] | None:
     """The newest run's record, None where no run ever began."""
     records = sorted(home.runs.glob("[0-9]*.json")) if home.runs.is_dir() else []
     return {"run_id": records[-1].stem, **read_json(records[-1])} if records else None
+
+
+def _promised(max_age: float | None, settings: Settings) -> float:
+    return settings.max_age_hours if max_age is None else max_age
+
+
+def _settings(home: Home) -> Settings:
+    try:
+        return load_settings(home.settings_file)
+    except UserError:
+        return Settings()  # the run says what is wrong with the file; the state can be told without it
 
 
 def _time(text: Any) -> datetime | None:
@@ -85,5 +206,18 @@ def _time(text: Any) -> datetime | None:
     return found if found.tzinfo else None
 
 
-def _hours(hours: float) -> str:
+def _date(text: Any) -> date | None:
+    try:
+        return date.fromisoformat(str(text))
+    except ValueError:
+        return None
+
+
+def local(time: datetime) -> str:
+    """A moment as the office's clock shows it."""
+    return f"{time.astimezone(nights.ZONE):%Y-%m-%d %H:%M}"
+
+
+def in_hours(hours: float) -> str:
+    """An age in Chinese."""
     return f"{hours:.1f} 小时" if hours < 48 else f"{hours / 24:.1f} 天"

@@ -144,6 +144,27 @@ def _bound(one: Release, check: Check, tonight: Mapping[str, str]) -> bool:
     return one.digests[what] == tonight.get(what, "")
 
 
+def entry(one: Release | None) -> dict[str, Any] | None:
+    """A release as the manifest tells it: who asked, who confirmed, for which files; None for none."""
+    if one is None:
+        return None
+    data = asdict(one)
+    return {name: data[name] for name in _TOLD}
+
+
+_TOLD = (
+    "release_id", "asked_by", "asked_account", "asked_at", "confirmed_by", "confirmed_account", "confirmed_at",
+    "as_of", "run_id", "digests", "files",
+)  # fmt: skip
+
+
+def hint(home: Home, *, two_people: bool) -> str:
+    """What a blocked night tells people to do."""
+    how = f"由两人放行：canbao release ask 检查编号 --reason 理由 --by 姓名 --home {home.root}，另一人确认后重新运行"
+    once = "" if two_people else "可用 --accept 检查编号 --reason 理由 只放行这一次，或"
+    return f"改正数据后重新运行；核实无误的，{once}{how}。"
+
+
 # -------------------------------------------------------------------------------------------------------- the file
 
 
