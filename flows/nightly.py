@@ -17,6 +17,7 @@ from prefect.states import Failed, State
 
 from canbao import nightly as work
 from canbao.errors import CanbaoError, masked_traceback
+from canbao.quality.artifact import verdict_markdown
 from canbao.report import report_markdown
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -111,5 +112,6 @@ def _stages(night: work.Night, home: str) -> Any:
         TASKS[stage](home, return_state=True)
         if night.error is not None:
             break
+    create_markdown_artifact(key="verdict", markdown=verdict_markdown(night), description=night.run_id)
     create_markdown_artifact(key="run-report", markdown=report_markdown(night), description=night.run_id)
     return "published" if night.error is None else Failed(message=type(night.error).__name__)

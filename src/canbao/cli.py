@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+import contextlib
 import gc
 import os
 import re
@@ -9,8 +10,12 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from canbao.errors import CanbaoError, UserError, masked_traceback
+
+if TYPE_CHECKING:
+    from canbao.status import Standing
 
 BUG = 70
 """Exit status of a fault of the program itself; 0, 1 and 2 have meanings of their own."""
@@ -61,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--accept", action="append", default=[], metavar="CHECK_ID", help="let this blocking check pass this once"
     )
+    run.add_argument("--make-current", action="store_true", help="become current although a later date is published")
     run.add_argument(
         "--reason", action="append", default=[], metavar="TEXT", help="why; one for all --accept, or one for each"
     )
@@ -76,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
 
     status = _command(commands, "status", _status, "what is current, how old, what blocked the last night")
     status.add_argument("--home", type=Path, required=True, metavar="DIR")
-    status.add_argument("--max-age", type=_hours, metavar="HOURS", help="exit 1 when the publication is older")
+    status.add_argument(
+        "--max-age", type=_hours, metavar="HOURS", help="exit 1 when the publication is older (default 30)"
+    )
 
     repair = _command(commands, "repair", _repair, "ask departments to repair wrong rows, and take their answers")
     repair.add_argument("action", choices=["issue", "answer", "list"], help="make requests; read answers; what is open")
@@ -85,6 +93,30 @@ def _parser() -> argparse.ArgumentParser:
     repair.add_argument("--department", metavar="NAME", help="only this department's")
     repair.add_argument("--due", type=_day, metavar="DATE", help="last day for the answer; default 10 working days")
     repair.add_argument("--as-of", type=_day, metavar="DATE", help="day of issue or of the answer; default today")
+
+    incident = _command(commands, "incident", _incident, "what is wrong over several nights: list, own, note")
+    deed = incident.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listed = deed.add_parser("list", help="open incidents")
+    listed.add_argument("--all", action="store_true", help="the closed ones too")
+    own = deed.add_parser("own", help="say who looks after an incident")
+    own.add_argument("id", metavar="ID")
+    own.add_argument("--owner", required=True, metavar="NAME")
+    note = deed.add_parser("note", help="add a remark")
+    note.add_argument("id", metavar="ID")
+    note.add_argument("text", metavar="TEXT")
+
+    release = _command(commands, "release", _release, "let a blocked night pass: two people, named checks, these files")
+    how = release.add_subparsers(dest="action", required=True, metavar="ACTION")
+    ask = how.add_parser("ask", help="ask for it, for the last blocked night")
+    ask.add_argument("checks", nargs="+", metavar="CHECK_ID")
+    ask.add_argument("--reason", required=True, metavar="TEXT")
+    ask.add_argument("--by", required=True, metavar="NAME")
+    confirm = how.add_parser("confirm", help="confirm what somebody else asked for")
+    confirm.add_argument("id", metavar="RELEASE_ID")
+    confirm.add_argument("--by", required=True, metavar="NAME")
+    releases = how.add_parser("list", help="all releases")
+    for one in (listed, own, note, ask, confirm, releases):
+        one.add_argument("--home", type=Path, required=True, metavar="DIR")
 
     generate = _command(commands, "generate", _generate, "write a landing area of made-up people, and the truth")
     generate.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -174,6 +206,7 @@ def _run(arguments: argparse.Namespace) -> int:
     accepts = _accepts(arguments.accept, arguments.reason)
     os.umask(PRIVATE)
     from canbao.nightly import MAIN_MEASURES, Options
+    from canbao.quality.nights import in_words
     from canbao.runner import run_night
 
     night = run_night(
@@ -186,6 +219,7 @@ def _run(arguments: argparse.Namespace) -> int:
             rules=arguments.rules,
             engine=arguments.engine,
             accepts=accepts,
+            make_current=arguments.make_current,
             wait=arguments.wait,
             memory_limit=arguments.memory_limit,
             threads=arguments.threads,
@@ -197,7 +231,12 @@ def _run(arguments: argparse.Namespace) -> int:
     for measure, value in night.figures.items():
         print(f"  {MAIN_MEASURES[measure]} {measure}: {value:,}")
     if not night.became_current:
-        print("  早于当前发布的日期：已另存，当前发布不变 / published beside; the current publication stays.")
+        print(
+            "  早于当前发布的日期：已另存，当前发布不变；要切换请加 --make-current"
+            " / published beside; the current publication stays."
+        )
+    if night.missed:
+        print(f"  漏跑 missed: {in_words(night.missed)}")
     warnings = [check for check in night.checks if check.passed is not True and check.severity != "info"]
     print(f"  检查 checks: {len(night.checks)}，需留意 to look at: {len(warnings)}（reports/quality/index.html）")
     return 0
@@ -206,6 +245,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _schedule(arguments: argparse.Namespace) -> int:
     from canbao.home import Home
     from canbao.runner import schedule
+    from canbao.settings import load_settings
 
     if not arguments.landing.is_dir():
         raise UserError(f"来文目录 {arguments.landing} 不存在或不是目录（--landing）。请检查路径。")
@@ -222,6 +262,7 @@ def _schedule(arguments: argparse.Namespace) -> int:
         "memory_limit": arguments.memory_limit,
         "threads": arguments.threads,
     }
+    load_settings(home.settings_file)  # what is wrong with it is told now, not at two in the morning
     schedule(options, home.root, arguments.cron, verbose=arguments.verbose)
     return 0
 
@@ -256,11 +297,52 @@ def _repair(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from canbao.status import status
+    from canbao.status import standing, status
 
-    found = status(arguments.home, arguments.max_age)
+    os.umask(PRIVATE)
+    now = standing(arguments.home, arguments.max_age)
+    found = status(now)
     print("\n".join(found.lines))
+    if not found.fresh:
+        _rewrite_entry(arguments.home, now)
     return 0 if found.fresh else 1
+
+
+def _rewrite_entry(root: Path, now: "Standing") -> None:
+    """The page that people open says what this command says; who may not write there still gets the answer."""
+    from canbao.home import Home
+    from canbao.quality import entry
+
+    with contextlib.suppress(OSError):
+        entry.write(Home(root), now)
+
+
+def _incident(arguments: argparse.Namespace) -> int:
+    os.umask(PRIVATE)
+    from canbao.quality import incidents
+
+    if arguments.action == "list":
+        lines = incidents.listed(arguments.home, everything=arguments.all)
+    elif arguments.action == "own":
+        lines = [incidents.told(incidents.own(arguments.home, arguments.id, arguments.owner))]
+    else:
+        lines = [incidents.told(incidents.note(arguments.home, arguments.id, arguments.text))]
+    print("\n".join(lines))
+    return 0
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    os.umask(PRIVATE)
+    from canbao.quality import releases
+
+    if arguments.action == "list":
+        lines = releases.listed(arguments.home)
+    elif arguments.action == "ask":
+        lines = releases.told(releases.ask(arguments.home, arguments.checks, arguments.reason, arguments.by))
+    else:
+        lines = releases.told(releases.confirm(arguments.home, arguments.id, arguments.by))
+    print("\n".join(lines))
+    return 0
 
 
 def _generate(arguments: argparse.Namespace) -> int:

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from canbao.gates import Check
+from canbao.quality.nights import earlier_figures, in_words
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from canbao.intake.growing import Growing
     from canbao.nightly import Night
 
 
@@ -83,7 +85,10 @@ def report_data(night: "Night") -> dict[str, Any]:
         "missing_sources": [] if night.intake_ is None else sorted(night.intake_.missing_sources),
         "unknown_sources": [] if night.intake_ is None else sorted(night.intake_.unknown_sources),
         "notes": [] if night.intake_ is None else list(night.intake_.notes),
+        "growing": [] if night.intake_ is None else [_left_alone(one) for one in night.intake_.growing],
+        "missed_nights": [day.isoformat() for day in night.missed],
         "figures": night.figures,
+        "earlier": _earlier(night),
         "checks": [check.as_dict() for check in night.checks],
         "timings": night.timings,
     }
@@ -103,6 +108,22 @@ def report_markdown(night: "Night") -> str:
         lines += ["## 全市主要数字（户籍口径）", "", "| 指标 | 人数 |", "|---|---:|"]
         lines += [f"| {MAIN_MEASURES[name]} | {value:,} |" for name, value in data["figures"].items()]
         lines.append("")
+    if data["figures"] and data["earlier"]:
+        before = data["earlier"]["figures"]
+        lines += [
+            f"## 与本日上一次发布（{data['earlier']['run_id']}）相比",
+            "",
+            "| 指标 | 上一次 | 本次 | 差 |",
+            "|---|---:|---:|---:|",
+        ]
+        lines += [
+            f"| {MAIN_MEASURES[name]} | {before[name]:,} | {value:,} | {value - before[name]:+,} |"
+            for name, value in data["figures"].items()
+            if name in before
+        ]
+        lines.append("")
+    if night.missed:
+        lines += [f"漏跑：{in_words(night.missed)}，由本次一并补上。", ""]
     lines += [
         "## 来文",
         "",
@@ -131,6 +152,22 @@ def report_markdown(night: "Night") -> str:
         if "seconds" in entry
     ]
     return "\n".join(lines) + "\n"
+
+
+def _left_alone(one: "Growing") -> dict[str, Any]:
+    instead = None if one.instead is None else one.instead.isoformat()
+    return {
+        "source": one.source,
+        "delivery": one.delivery.isoformat(),
+        "files": list(one.files),
+        "whole_delivery": one.whole,
+        "instead": instead,
+    }
+
+
+def _earlier(night: "Night") -> dict[str, Any] | None:
+    found = earlier_figures(night.home, night.options.as_of, night.run_id)
+    return None if found is None else {"run_id": found[0], "figures": found[1]}
 
 
 def write_run_report(night: "Night", folder: Path) -> None:

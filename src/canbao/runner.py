@@ -10,10 +10,12 @@ from pathlib import Path
 from types import ModuleType
 
 from canbao.errors import UserError
+from canbao.home import Home
 from canbao.nightly import Night, Options, open_night
 from canbao.paths import flows_dir
 from canbao.prefect_api import local_api
 from canbao.progress import Progress
+from canbao.quality import nights, watch
 
 ZONE_NAME = "Asia/Shanghai"
 
@@ -67,6 +69,8 @@ def schedule(options: dict[str, str | float | int | None], home: Path, cron: str
             when = Cron(cron, timezone=ZONE_NAME)
         except ValueError:
             raise UserError(f'--cron “{cron}” 不是有效的 cron 表达式，例如 "0 2 * * *"（每天 2 点）。') from None
+        nights.keep_schedule(Home(home), cron)
+        watch.begin(home, cron)
         flows = load_flows()
         server.wait()
         print(f"夜间任务已就绪：{cron}（{ZONE_NAME}），来文目录 {options['landing']}，工作目录 {home}", flush=True)

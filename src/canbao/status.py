@@ -120,15 +120,15 @@ def standing(root: Path, max_age: float | None = None, now: datetime | None = No
     )
 
 
-def status(root: Path, max_age: float | None, now: datetime | None = None) -> Status:
+def status(root: "Path | Standing", max_age: float | None = None, now: datetime | None = None) -> Status:
     """What `canbao status` says of an installation; changes nothing in it.
 
     Args:
-        root: `--home`.
+        root: `--home`, or where it stands.
         max_age: Promised age in hours; `[watch] max_age_hours` of the home by default.
         now: The time to judge by; now by default.
     """
-    found = standing(root, max_age, now)
+    found = root if isinstance(root, Standing) else standing(root, max_age, now)
     lines = _publication(found)
     if found.last is None:
         lines.append("尚无运行记录。")

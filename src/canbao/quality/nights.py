@@ -54,6 +54,15 @@ def last_due(cron: str, now: datetime) -> datetime:
     return due
 
 
+def earlier_figures(home: Home, day: date, run_id: str) -> tuple[str, dict[str, int]] | None:
+    """The main figures of the publication of the same day before a run, and its run; None where there is none (U34)."""
+    before = [one for one in home.publications() if one.parent.name == day.isoformat() and one.name < run_id]
+    if not before:
+        return None
+    figures = read_json(before[-1] / "run_report.json").get("figures", {})
+    return before[-1].name, {str(name): int(value) for name, value in figures.items()}
+
+
 def keep_schedule(home: Home, cron: str) -> None:
     """Note the schedule that `canbao schedule` serves: who looks from outside knows which nights were due."""
     with state.changing(home):
