@@ -274,6 +274,10 @@ def _close(night: Night) -> None:
     else:
         state, message = "broken_off", "运行中途被中断，未发布任何内容。"
     _record(night, state, message)
+    if state in {"blocked", "failed"}:
+        from canbao.quality.site import write_for_stopped
+
+        write_for_stopped(night, state, message)
     operation.after_night(night, state)
 
 
@@ -505,6 +509,7 @@ def _figures(night: Night) -> dict[str, int]:
 
 def _reports(night: Night) -> None:
     from canbao import reports
+    from canbao.quality.site import write_for_draft
 
     with night.timed("publish", "workbooks"):
         reports.write_ledger_workbooks(
@@ -519,10 +524,9 @@ def _reports(night: Night) -> None:
             night.draft.folder / "rule.parquet", night.draft.reports / "rules.html", night.rules, night.insured_year
         )
     with night.timed("publish", "data_docs"):
-        quality = night.draft.reports / "quality"
-        audit.write_data_docs(night.suite_folder, quality / "data_docs")
-        heading = f"{night.rules.title} 截至 {night.options.as_of}，参保年度 {night.insured_year}，运行 {night.run_id}"
-        audit.write_quality_page(night.checks, quality / "index.html", heading=heading, accepted_by=who())
+        audit.write_data_docs(night.suite_folder, night.draft.reports / "quality" / "data_docs")
+    with night.timed("publish", "quality_site") as entry:
+        entry["rows"] = write_for_draft(night)
 
 
 def who() -> str:

@@ -48,14 +48,14 @@ def trend(points: Sequence[Mapping[str, Any]], title: str, *, limit: float | Non
         f"{title}：{points[0]['day']} 为 {points[0]['label']}，{points[-1]['day']} 为 {points[-1]['label']}，"
         f"其间最低 {low}，最高 {high}。"
     )
-    values = [float(point["value"]) for point in points]
-    spread = max(values) - min(values)
-    form = (
-        (".2%" if spread < 0.05 else ".0%")
-        if percent
-        else (",.2~f" if spread and spread < 3 and max(values) < 100 else ",d")
-    )
-    slots = {"ticks": [points[0]["day"], points[-1]["day"]], "format": form, "limit_value": limit}
+    values = sorted({float(point["value"]) for point in points})
+    whole = all(value.is_integer() for value in values)
+    slots = {
+        "ticks": [points[0]["day"], points[-1]["day"]],
+        "levels": [values[0], values[-1]],
+        "format": ".2%" if percent else ",d" if whole else ",.2f",
+        "limit_value": limit,
+    }
     return _draw("trend", rows, told, slots)
 
 

@@ -9,6 +9,7 @@ import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ import polars as pl
 
 from canbao.home import Home, read_json
 from canbao.paths import package_dir
-from canbao.quality import arrivals, incidents
+from canbao.quality import incidents, nights
+from canbao.quality import state as state_file
 
 if TYPE_CHECKING:
     from canbao.intake import SourceDef
@@ -71,6 +73,7 @@ class SiteData:
         incidents: As `incidents.json` has them.
         requests: Open repair requests, as the repair module tells them.
         nights: Records of runs, newest first.
+        missed: Nights between the first and the last of these that nobody ran.
         verdicts: Product to verdict, per earlier run.
         previous: Manifest of the publication before, {} where there was none.
         places: Divisions of this ledger and of the one before: code to name; None where unknown.
@@ -108,6 +111,7 @@ class SiteData:
     incidents: Sequence[Row] = ()
     requests: Sequence[Row] = ()
     nights: Sequence[Row] = ()
+    missed: Sequence[date] = ()
     verdicts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     previous: Mapping[str, Any] = field(default_factory=dict)
     places: tuple[Mapping[str, str], Mapping[str, str]] | None = None
@@ -157,7 +161,7 @@ class SiteData:
             missing_sources=[] if intake is None else sorted(intake.missing_sources),
             unknown_sources=[] if intake is None else sorted(intake.unknown_sources),
             notes=[] if intake is None else list(intake.notes),
-            growing=_growing(home, as_of, intake),
+            growing=_growing(night),
             tables=_tables(folder),
             counts=_people(folder),
             changes=_changes(folder),
@@ -167,6 +171,7 @@ class SiteData:
             incidents=incidents.tonight(night, state),
             requests=_requests(night, state),
             nights=_nights(home),
+            missed=_missed(home, as_of),
             verdicts=_verdicts(home),
             previous=read_json(previous_folder / "manifest.json") if previous_folder else {},
             places=_places(folder, previous_folder),
@@ -199,23 +204,31 @@ def _before(home: Home, as_of: date) -> Path | None:
     return earlier[-1] if earlier else None
 
 
-def _growing(home: Home, as_of: date, intake: Any) -> list[Row]:
+def _growing(night: Night) -> list[Row]:
     """Files that tonight did not read: still being sent when it looked, or there only after it had looked."""
     found = [
         {"source": one.source, "delivery": one.delivery, "files": list(one.files), "why": "growing",
          "instead": one.instead}
-        for one in getattr(intake, "growing", ())
+        for one in getattr(night.intake_, "growing", ())
     ]  # fmt: skip
-    try:
-        late = arrivals.waiting(home, as_of)
-    except (OSError, KeyError, ValueError):
-        late = []
-    known = {(row["source"], str(row["delivery"])) for row in found}
-    return found + [
-        {"source": one.source, "delivery": one.delivery, "files": list(one.files), "why": "late", "instead": None}
-        for one in late
-        if (one.source, one.delivery) not in known
-    ]
+    for (source, delivery), files in sorted(_late(night).items()):
+        found.append({"source": source, "delivery": delivery, "files": sorted(files), "why": "late", "instead": None})
+    return found
+
+
+def _late(night: Night) -> dict[tuple[str, str], list[str]]:
+    """Files that came, or changed, after this run had its first look at the landing area: the next night's."""
+    from canbao.intake.growing import look
+
+    seen = getattr(night, "seen", None)
+    if seen is None:
+        return {}
+    found: dict[tuple[str, str], list[str]] = {}
+    for path, mark in look(night.landings).files.items():
+        source, delivery = path.parent.parent.name, path.parent.name
+        if source in night.definitions and delivery <= night.options.as_of.isoformat() and seen.files.get(path) != mark:
+            found.setdefault((source, delivery), []).append(path.name)
+    return found
 
 
 _WHOLE = ("measure", "verdict", "grade", "bridge", "rule", "quality_metric", "evaluation")
@@ -291,6 +304,12 @@ def _requests(night: Night, state: str) -> list[Row]:
 def _nights(home: Home) -> list[Row]:
     records = sorted(home.runs.glob("[0-9]*.json"), reverse=True)[: NIGHTS_SHOWN * 2] if home.runs.is_dir() else []
     return [{"run_id": path.stem, **read_json(path)} for path in records]
+
+
+def _missed(home: Home, as_of: date) -> list[date]:
+    ran = sorted(day for day in nights.seen(home) | {as_of} if day > as_of - timedelta(days=NIGHTS_SHOWN))
+    gaps = [one + timedelta(days=n) for one, later in pairwise(ran) for n in range(1, (later - one).days)]
+    return nights.due_days(gaps, str(state_file.read(home, nights.SCHEDULE).get("cron", "")))
 
 
 def _verdicts(home: Home) -> dict[str, dict[str, str]]:

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from canbao.nightly import Night
 
-STOPPED = frozenset({"blocked", "failed"})
-"""Ends of a night without a publication that somebody has to look at in the morning."""
-
 
 def write_for_draft(night: Night) -> int:
     """Write `reports/quality` of the night's draft, after its tables and Data Docs.
@@ -33,14 +30,12 @@ def write_for_stopped(night: Night, state: str, message: str) -> Path | None:
 
     Args:
         night: The night, as far as it came.
-        state: How it ended.
+        state: How it ended: blocked or failed.
         message: What it told the operator.
 
     Returns:
         The morning page, None where there is none.
     """
-    if state not in STOPPED:
-        return None
     target = night.home.runs / night.run_id / "quality"
     try:
         write_site(target, SiteData.load(night, None, state, message))

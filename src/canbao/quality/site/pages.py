@@ -7,16 +7,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import jinja2
 import polars as pl
 
+from canbao.quality.nights import in_words
 from canbao.quality.site import charts
 from canbao.quality.site.data import NIGHTS_SHOWN, Loose, Row, SiteData, by_key
 from canbao.quality.site.words import words
@@ -25,6 +24,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 MAIN = ("should_be_insured", "insured", "uninsured")
 BASES = ("household", "residence")
 MISSING = "—"
+_WORTH_SAYING = 10
+"""Fewer wrong rows than these are no news, even where they are more than on any night before."""
 _LISTED = 20
 """Changed divisions and parameters that the morning page lists one by one."""
 
@@ -195,7 +196,7 @@ class _Site:
 
     @cached_property
     def _measures(self) -> dict[tuple[str, str], list[Row]]:
-        """Values of earlier nights and tonight's by measure and division, oldest first."""
+        """Values of nights, oldest first: of the city ('') every measure, of districts the ledger's."""
         frames = []
         if self.data.past_measures is not None:
             frames.append(self.data.past_measures)
@@ -204,21 +205,40 @@ class _Site:
         if not frames:
             return {}
         wanted = ["measure_id", "division_code", "night", "numerator", "denominator", "value", "failed"]
-        whole = pl.concat(frames, how="diagonal_relaxed").select(wanted).sort("measure_id", "division_code", "night")
+        whole = pl.concat(frames, how="diagonal_relaxed").select(wanted)
+        whole = whole.filter((pl.col("division_code") == "") | pl.col("measure_id").str.starts_with("ledger."))
         found: dict[tuple[str, str], list[Row]] = {}
-        for row in whole.iter_rows(named=True):
-            found.setdefault((row["measure_id"], row["division_code"] or ""), []).append(row)
+        for row in whole.sort("measure_id", "division_code", "night").iter_rows(named=True):
+            found.setdefault((row["measure_id"], row["division_code"]), []).append(row)
         return found
 
     @cached_property
-    def _tonight(self) -> dict[str, list[tuple[str, list[Row]]]]:
-        """Per measure its divisions of tonight with their whole history, in the order of codes; '' is the city."""
-        tonight = self.data.as_of.isoformat()
-        found: dict[str, list[tuple[str, list[Row]]]] = {}
-        for (measure_id, division), rows in self._measures.items():
-            if rows[-1]["night"] == tonight:
-                found.setdefault(measure_id, []).append((division, rows))
-        return found
+    def _of_districts(self) -> list[Row]:
+        """Tonight's measures of each district beside its own past: median, highest value and number of nights."""
+        if "measure" not in self.data.tables:
+            return []
+        rows = self.data.tables["measure"].filter(~pl.col("measure_id").str.contains(r"^(?:ledger|rows)\."))
+        key = ["measure_id", "division_code"]
+        if self.data.past_measures is None:
+            none = pl.lit(None, dtype=pl.Float64)
+            rows = rows.with_columns(none.alias("median"), none.alias("most"), pl.lit(0).alias("nights"))
+        else:
+            value = pl.col("value")
+            past = self.data.past_measures.group_by(key).agg(
+                value.median().alias("median"), value.max().alias("most"), value.count().alias("nights")
+            )
+            rows = rows.join(past, on=key, how="left").with_columns(pl.col("nights").fill_null(0))
+        worse = (pl.col("value") > pl.col("most")) & (pl.col("numerator") >= _WORTH_SAYING)
+        rows = rows.with_columns(worse.fill_null(value=False).alias("worse")).sort(key)
+        return [{**row, "title": self._title(row["measure_id"])} for row in rows.iter_rows(named=True)]
+
+    @cached_property
+    def _by_measure(self) -> dict[str, list[Row]]:
+        return by_key(self._of_districts, lambda row: row["measure_id"])
+
+    @cached_property
+    def _by_division(self) -> dict[str, list[Row]]:
+        return by_key(self._of_districts, lambda row: row["division_code"])
 
     @cached_property
     def _past_values(self) -> dict[str, list[Row]]:
@@ -419,9 +439,9 @@ class _Site:
         limit = check.get("threshold")
         shown = limit if limit is not None and rows and limit <= 3 * max(*values, 0.0) else None
         districts = [
-            {"code": code, "name": self.places.get(code, code), **found[-1]}
-            for code, found in self._tonight.get(check["check_id"], [])
-            if code
+            {**row, "code": row["division_code"], "name": self.places.get(row["division_code"], "")}
+            for row in self._by_measure.get(check["check_id"], [])
+            if row["division_code"]
         ]
         # A line that never moved, or that always passed, is told by its table: a drawing costs more than a page.
         drawn = len(values) > 1 and any(point["failed"] is not False for point in points)
@@ -432,6 +452,7 @@ class _Site:
             "range": [_label(pick(values), is_share) for pick in (min, max)] if values else [],
             "chart": charts.trend(points, check["title"], limit=shown, percent=is_share) if drawn else "",
             "districts": districts,
+            "places": _places(self.data.repairs.get(check["check_id"], {}).get("rows", [])),
             "repair": self.data.repairs.get(check["check_id"]),
             "contact": self.data.contacts.get(check["department"], ""),
             "request": next((row for row in self._requests() if row.get("department") == check["department"]), None),
@@ -602,19 +623,7 @@ class _Site:
             if (value := _rate(past["insured"].get(night), past["should_be_insured"][night])) is not None
         ]
         missing = [self._point({"night": night, "value": value}, False) for night, value in past["uninsured"].items()]
-        measures = []
-        for measure_id, found in self._of_division.get(key, []):
-            earlier = [row["value"] for row in found[:-1] if row["value"] is not None]
-            measures.append(
-                {
-                    "id": measure_id,
-                    "title": self._title(measure_id),
-                    **found[-1],
-                    "median": median(earlier) if earlier else None,
-                    "nights": len(earlier),
-                    "worse": _worse(found[-1], earlier),
-                }
-            )
+        measures = self._by_division.get(key, [])
         changed = [row for row in measures if row["failed"] or row["worse"] or row["failed"] is None]
         return {
             "code": code,
@@ -627,20 +636,14 @@ class _Site:
             "chart": _moving(missing, f"{self.places[code]}未参保人数（户籍口径）"),
             "rate_chart": _moving(rates, f"{self.places[code]}参保率（户籍口径）", percent=True),
             "matrix": self._matrix(code),
-            "measures": sorted(measures, key=lambda row: (row["failed"] is False, not row["worse"], row["id"])),
+            "shown": sorted(
+                (row for row in measures if row["numerator"] or row["failed"] is not False),
+                key=lambda row: (row["failed"] is False, not row["worse"], row["measure_id"]),
+            ),
+            "measures": measures,
             "changed": changed,
             "grade": self._grades("district").get(code),
         }
-
-    @cached_property
-    def _of_division(self) -> dict[str, list[tuple[str, list[Row]]]]:
-        """Per division ('' is the city) the catalogue's measures of tonight with their history."""
-        found: dict[str, list[tuple[str, list[Row]]]] = {}
-        for measure_id, divisions in self._tonight.items():
-            if not measure_id.startswith(("ledger.", "rows.")):
-                for division, rows in divisions:
-                    found.setdefault(division, []).append((measure_id, rows))
-        return found
 
     def _ledger_past(self, basis: str, division: str, measure: str) -> dict[str, int]:
         rows = self._measures.get((f"ledger.{basis}.{measure}", division), [])
@@ -862,13 +865,7 @@ class _Site:
                     "mine": mine,
                 }
             )  # fmt: skip
-        nights = sorted({row["as_of"] for row in rows if re.fullmatch(r"\d{4}-\d\d-\d\d", row["as_of"])})
-        missed = []
-        for earlier, later in pairwise(nights):
-            gap = (date.fromisoformat(later) - date.fromisoformat(earlier)).days - 1
-            if gap > 0:
-                missed.append({"after": earlier, "before": later, "nights": gap})
-        return {"rows": rows, "missed": missed[::-1]}
+        return {"rows": rows, "missed": in_words(self.data.missed)}
 
 
 # ------------------------------------------------------------------------------------------------------------ figures
@@ -887,17 +884,21 @@ def _side_by_side(*columns: Sequence[Mapping[str, Any]]) -> list[Row]:
     return [{"night": night, "cells": [column.get(night) for column in found]} for night in nights]
 
 
+def _places(rows: Sequence[Row]) -> list[Row]:
+    """Rows to look at, gathered by file."""
+    found = by_key(rows, lambda row: (row["source"], row["delivery"], row["file"]))
+    return [
+        {"source": source, "delivery": delivery, "file": file, "lines": sorted(row["line"] for row in mine)}
+        for (source, delivery, file), mine in found.items()
+    ]
+
+
 def _label(value: float, is_share: bool) -> str:
     return share(value) if is_share else number(value)
 
 
 def _rate(part: int | None, whole: int | None) -> float | None:
     return None if part is None or not whole else part / whole
-
-
-def _worse(tonight: Mapping[str, Any], earlier: Sequence[float]) -> bool:
-    """Whether a measure stands clearly above its own past: more than its highest value and at least ten rows."""
-    return bool(earlier) and (tonight["value"] or 0) > max(earlier) and (tonight["numerator"] or 0) >= 10
 
 
 def _minutes(record: Mapping[str, Any], now: datetime | None) -> float | None:
