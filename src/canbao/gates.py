@@ -22,6 +22,9 @@ FALL_ROWS = 20
 REJECTED_ROWS = 10
 """A rejected share counts only from this many rejected rows on."""
 
+BUREAU = "医保"
+"""Whom to call about what the bureau makes itself."""
+
 GATE_IDS = ("refused", "rejected_share", "row_fall")
 """Gates that exist once per source; their check id is `<gate>.<source>`."""
 
@@ -134,7 +137,7 @@ def intake_checks(
     baselines: Mapping[str, "Baseline"],
 ) -> list[Check]:
     """All gates that can be judged from what was taken in: one check per gate and source concerned."""
-    checks = [*_refusals(intake), *_required(intake, definitions)]
+    checks = [*_refusals(intake, definitions), *_required(intake, definitions)]
     delivered = _delivered(intake)
     for name, definition in definitions.items():
         if name not in delivered:
@@ -228,7 +231,7 @@ def _delivered(intake: "IntakeResult") -> dict[str, Delivered]:
     return found
 
 
-def _refusals(intake: "IntakeResult") -> list[Check]:
+def _refusals(intake: "IntakeResult", definitions: Mapping[str, "SourceDef"]) -> list[Check]:
     by_source: dict[str, list[Any]] = {}
     for refusal in intake.refusals:
         by_source.setdefault(refusal.source, []).append(refusal)
@@ -247,6 +250,9 @@ def _refusals(intake: "IntakeResult") -> list[Check]:
                 f"{source}/{refusal.delivery or ''}{'/' + refusal.file if refusal.file else ''}:{refusal.message}"
                 for refusal in refusals
             ),
+            meaning="无法解码、被截断、表头不对或与清单不符的文件整个拒收，一行也不用。",
+            harms=definitions[source].harms if source in definitions else (),
+            department=definitions[source].department if source in definitions else None,
         )
         for source, refusals in sorted(by_source.items())
     ]
@@ -275,6 +281,9 @@ def _required(intake: "IntakeResult", definitions: Mapping[str, "SourceDef"]) ->
                 else f"没有截至本日的“{definition.title}”数据，请将文件放入 {where} 后重新运行。"
                 if definition.required_source
                 else f"没有截至本日的“{definition.title}”数据，只影响用到它的部分。",
+                meaning="截至本日至少要有一批；没有的来源只停用需要它的部分。",
+                harms=definition.harms,
+                department=definition.department,
             )
         )
     return checks
@@ -298,6 +307,9 @@ def _rejected_share(name: str, definition: "SourceDef", found: Delivered) -> Che
         f"超过限额 {definition.max_rejected_share:.0%}。请按 quarantine 表中的行号和原因与报送部门核对后重报。"
         if failed
         else "",
+        meaning="读入的行中被剔除的占比；剔除的行都在 quarantine 表中，一行不丢。",
+        harms=definition.harms,
+        department=definition.department,
     )
 
 
@@ -311,6 +323,9 @@ def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseli
         numerator=0,
         threshold=FALL_SHARE,
         source=name,
+        meaning="与上次发布所用的一批相比，全部或某个区县的行数减少 20% 且 20 行以上；漏报的区县会把人变成未参保。",
+        harms=definition.harms,
+        department=definition.department,
     )
     same = last and last.delivery == str(found.delivery) and sorted(last.digests) == sorted(found.digests)
     if last is None or same:

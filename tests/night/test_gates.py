@@ -20,6 +20,8 @@ class Definition:
     kind: str = "snapshot"
     required_source: bool = True
     max_rejected_share: float = 0.05
+    department: str = "公安"
+    harms: tuple[str, ...] = ()
 
 
 @dataclass

@@ -62,6 +62,7 @@ class SourceDef:
         max_rejected_share: More rejected rows than this share (and at least 10) block publishing.
         department: Who delivers it, in Chinese.
         rhythm_days: Days between two deliveries, as the department promised; None where nothing was agreed.
+        harms: Codes of the products (`codes/product.csv`) that rest on it.
     """
 
     name: str
@@ -75,6 +76,7 @@ class SourceDef:
     required_source: bool = False
     max_rejected_share: float = 0.05
     rhythm_days: int | None = None
+    harms: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
 
     def field(self, name: str) -> Field:
@@ -147,13 +149,15 @@ def _source(path: Path, common: dict[str, list[str]]) -> SourceDef:
     fields = tuple(_field(one, common) for one in raw.pop("fields"))
     raw.pop("measure", None)  # the catalogue of measures reads these (canbao.quality.catalogue)
     key, one_of = tuple(raw.pop("key")), tuple(raw.pop("one_of", ()))
-    made = SourceDef(name=path.stem, fields=fields, key=key, one_of=one_of, **raw)
+    harms = tuple(raw.pop("harms", ()))
+    made = SourceDef(name=path.stem, fields=fields, key=key, one_of=one_of, harms=harms, **raw)
     names = {one.name for one in fields}
     if made.kind not in {"snapshot", "increment"} or not names.issuperset({*made.key, *made.one_of}):
         raise ValueError(f"{path.name}: wrong kind, key or one_of")
     tables = [_code_file(one.codes).read_text(encoding="utf-8") for one in fields if one.codes]
     read_by = asdict(made)
-    del read_by["rhythm_days"]  # how a file is read does not depend on when it was due
+    for other in ("rhythm_days", "harms"):  # how a file is read does not depend on when it was due, nor for what
+        del read_by[other]
     text = json.dumps([read_by, tables], ensure_ascii=False, sort_keys=True)
     return SourceDef(**{**made.__dict__, "fingerprint": hashlib.sha256(text.encode()).hexdigest()})
 

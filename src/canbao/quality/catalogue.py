@@ -9,13 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from canbao.gates import BUREAU
 from canbao.paths import package_dir
 
 if TYPE_CHECKING:
     from canbao.intake import SourceDef
-
-BUREAU = "医保"
-"""Whom to call about what the bureau makes itself."""
 
 _AXES = frozenset({"completeness", "correctness", "consistency", "timeliness"})
 _SEVERITIES = frozenset({"block", "warn", "info"})
@@ -25,8 +23,9 @@ _SEVERITIES = frozenset({"block", "warn", "info"})
 class Measure:
     """One measure of the catalogue.
 
-    `wrong` and `of` are conditions on one row: they see the columns of `table` as `t` and `run` (`run_input`: as_of,
-    insured_year), and may look up a table by `IN (SELECT …)`.
+    `wrong` and `of` are conditions on one row: they see the columns of `table` (as `t`), `run` (`run_input`: as_of,
+    insured_year), and may look up another table by `IN (SELECT …)`. A row whose condition is unknown (null) is not
+    wrong.
 
     Attributes:
         measure_id: `<source>.<name>` or `<table>.<name>`; its check id in `quality_metric` too.
@@ -47,6 +46,7 @@ class Measure:
         division: Expression of a row's division code (6 to 12 digits), None where the table has none.
         trial: On trial (试行): shown, and harms nothing.
         figure: Step of `sql/7_quality` that gives numerator, denominator and value where no row is wrong by itself.
+        told: What its message says of the figures, in Chinese, with {numerator}, {denominator}, {share} and {limit}.
     """
 
     measure_id: str
@@ -67,6 +67,7 @@ class Measure:
     division: str | None = None
     trial: bool = False
     figure: str = ""
+    told: str = "{numerator} / {denominator} 行，占 {share}，限额 {limit}。"
 
 
 def load_catalogue(definitions: Mapping[str, "SourceDef"]) -> tuple[Measure, ...]:
@@ -91,10 +92,11 @@ def _read(definitions: Mapping[str, "SourceDef"]) -> Iterator[Measure]:
         for entry in _entries("sources", name):
             yield _source_measure(entry, definition, {})
     for entry in _entries("expectations", "staged"):
-        over = entry.pop("for_each")
+        over = entry["for_each"]
         for definition in definitions.values():
             for names in _repeats(over, definition):
-                if definition.name not in entry.get("except", ()):
+                places = {definition.name, names.get("field"), f"{definition.name}.{names.get('field')}"}
+                if places.isdisjoint(entry.get("except", ())):
                     yield _source_measure(entry, definition, names)
     for entry in _entries("expectations", "built"):
         yield _measure(f"{entry['table']}.{entry['name']}", {"source": None, **entry})
@@ -106,18 +108,17 @@ def _entries(folder: str, stem: str) -> list[dict[str, Any]]:
 
 
 def _repeats(over: str, definition: "SourceDef") -> Iterator[dict[str, str]]:
-    """Names to fill in, once per source or per column: `source`, a type of field, `not_blank`, or `column:<name>`."""
-    if over == "source":
-        yield {}
+    """Names to fill in: once per source (`source`, its kind, `rhythm` where one was promised), or once per column.
+
+    Columns by need (`required`: the column must be there and a cell may be blank) or by type (`type:date`).
+    """
+    of_source = {"source": True, definition.kind: True, "rhythm": definition.rhythm_days is not None}
+    if over in of_source:
+        if of_source[over]:
+            yield {}
         return
     for field in definition.fields:
-        fits = {
-            "not_blank": field.not_blank,
-            "optional": not field.not_blank,
-            f"column:{field.name}": True,
-            f"type:{field.type}": True,
-        }
-        if fits.get(over):
+        if {"required": field.required and not field.not_blank, f"type:{field.type}": True}.get(over):
             yield {"field": field.name, "header": field.title, "codes": field.codes or ""}
 
 
@@ -131,13 +132,16 @@ def _source_measure(entry: Mapping[str, Any], definition: "SourceDef", names: Ma
             return value
         return [filled(one) for one in value] if isinstance(value, list) else value
 
-    values = {name: filled(value) for name, value in entry.items() if name != "except"}
+    values = {name: filled(value) for name, value in entry.items() if name not in {"except", "for_each"}}
+    values["title"] = f"“{definition.title}”{values['title']}"
     values.setdefault("department", definition.department)
+    values.setdefault("harms", list(definition.harms))
     values.setdefault("table", f"src_{definition.name}")
     if definition.county is not None:
         values.setdefault("division", definition.county)
-    if not values.setdefault("columns", []) and values.get("suggestion"):
-        values["columns"] = list(definition.key)
+    if names.get("field") and "suggestion" in values and "columns" not in values:
+        values["columns"] = list(dict.fromkeys([*definition.key, names["field"]]))
+    values.setdefault("columns", [])
     unknown = set(values["columns"]) - {field.name for field in definition.fields}
     if unknown:
         raise ValueError(f"measure {definition.name}.{values['name']}: unknown columns {sorted(unknown)}")

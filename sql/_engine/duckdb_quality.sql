@@ -1,0 +1,37 @@
+-- Expressions of the measures of data quality (canbao.quality.catalogue), which check every row of every source.
+
+-- check value of a certificate number by whole-number division: a third of the time of check_value over its digits
+CREATE MACRO check_of(n) AS ((12 - (
+    (n // 10000000000000000) % 10 * 7 + (n // 1000000000000000) % 10 * 9 + (n // 100000000000000) % 10 * 10
+    + (n // 10000000000000) % 10 * 5 + (n // 1000000000000) % 10 * 8 + (n // 100000000000) % 10 * 4
+    + (n // 10000000000) % 10 * 2 + (n // 1000000000) % 10 + (n // 100000000) % 10 * 6
+    + (n // 10000000) % 10 * 3 + (n // 1000000) % 10 * 7 + (n // 100000) % 10 * 9 + (n // 10000) % 10 * 10
+    + (n // 1000) % 10 * 5 + (n // 100) % 10 * 8 + (n // 10) % 10 * 4 + n % 10 * 2
+) % 11) % 11);
+
+-- whether a citizen number can be right: 18 signs with their check digit, or 15 digits with a birth date
+CREATE MACRO number_is_sound(x) AS (
+    (length(x) = 18 AND coalesce(
+        substr('0123456789X', check_of(try_cast(substr(x, 1, 17) AS BIGINT)) + 1, 1) = substr(x, 18, 1), false
+    ))
+    OR has_15_form(x)
+);
+
+-- what the measures rest on: empty tables until a night fills them (src/canbao/quality/measures.py)
+CREATE TABLE measure_def (
+    measure_id VARCHAR, source VARCHAR, table_name VARCHAR, axis VARCHAR, severity VARCHAR, threshold DOUBLE,
+    least BIGINT, figure VARCHAR, trial BOOLEAN
+);
+CREATE TABLE measure_count (measure_id VARCHAR, division_code VARCHAR, numerator BIGINT, denominator BIGINT);
+CREATE TABLE code_count (source VARCHAR, field VARCHAR, code VARCHAR, rows BIGINT);
+CREATE TABLE source_delivery (
+    source VARCHAR, title VARCHAR, kind VARCHAR, department VARCHAR, rhythm_days INTEGER, has_county BOOLEAN,
+    delivered BOOLEAN, delivery DATE, rows_read BIGINT, rows_accepted BIGINT, rows_rejected BIGINT, rows_damaged BIGINT,
+    rows_repeated BIGINT, cells_unreadable BIGINT
+);
+CREATE TABLE delivered_file (source VARCHAR, delivery DATE, sha256 VARCHAR, rows_accepted BIGINT);
+CREATE TABLE seen_file (source VARCHAR, delivery DATE, sha256 VARCHAR);
+CREATE TABLE measure_history (
+    as_of DATE, insu_year INTEGER, measure_id VARCHAR, division_code VARCHAR, numerator BIGINT, denominator BIGINT,
+    value DOUBLE, threshold DOUBLE, known BIGINT, failed BOOLEAN
+);
