@@ -96,6 +96,8 @@ _KEYS: dict[str, dict[str, _Key]] = {
     },
 }
 _CONTACTS = "contacts"
+_OF_THE_PORTAL = ("portal", "audit")
+"""Sections that `canbao.portal.settings` reads."""
 
 
 def load_settings(path: Path) -> Settings:
@@ -113,6 +115,8 @@ def load_settings(path: Path) -> Settings:
     wrong: list[str] = []
     values: dict[str, Any] = {}
     for section, entries in data.items():
+        if section in _OF_THE_PORTAL:
+            continue
         if not isinstance(entries, dict) or section not in {*_KEYS, _CONTACTS}:
             wrong.append(f"不认识的项 {section}")
         elif section == _CONTACTS:

@@ -112,6 +112,19 @@ class AuditLog:
         except OSError as error:
             raise AuditError(f"审计日志无法写入（{error.strerror}），已停止提供服务。请检查 {self.folder}。") from None
 
+    def probe(self) -> None:
+        """See whether an entry could be written now; asked before anything is served, also what needs no entry.
+
+        Raises:
+            AuditError: It could not.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = next(iter(self._files()[-1:]), self._lock)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+        except OSError as error:
+            raise AuditError(f"审计日志无法写入（{error.strerror}），已停止提供服务。请检查 {self.folder}。") from None
+
     def _write(self, entry: dict[str, Any]) -> str:
         head = self._last()
         entry = {"seq": head[0] + 1, **entry, "previous": head[1]}
