@@ -66,8 +66,9 @@ class SiteData:
         growing: Files that were left alone or came too late: source, delivery, files, why (growing or late), instead.
         tables: Tables of the draft by name, small ones only.
         counts: People by in_population, status and reason; None where there is no `person`.
-        changes: Rows of `change` by cause and district; None where there is no such table.
+        changes: Rows of `change` by cause, detail and statuses; None where there is no such table.
         repairs: Rows to look at by measure: total and the first of them.
+        unsent: Rows that could be sent to a department and stand in no request yet.
         past_measures: `measure` of earlier nights with `as_of`.
         past_checks: State and value of every check of earlier publications.
         incidents: As `incidents.json` has them.
@@ -106,6 +107,7 @@ class SiteData:
     counts: pl.DataFrame | None = None
     changes: pl.DataFrame | None = None
     repairs: Mapping[str, Row] = field(default_factory=dict)
+    unsent: int = 0
     past_measures: pl.DataFrame | None = None
     past_checks: pl.DataFrame | None = None
     incidents: Sequence[Row] = ()
@@ -166,6 +168,7 @@ class SiteData:
             counts=_people(folder),
             changes=_changes(folder),
             repairs=_repairs(folder),
+            unsent=_unsent(home, folder),
             past_measures=_past_measures(home, as_of),
             past_checks=_past_checks(home, as_of, night.run_id),
             incidents=incidents.tonight(night, state),
@@ -183,7 +186,12 @@ class SiteData:
 
 def products() -> list[Row]:
     """The products that a check may harm (`codes/product.csv`)."""
-    with (package_dir("codes") / "product.csv").open(encoding="utf-8", newline="") as file:
+    return codes("product")
+
+
+def codes(name: str) -> list[Row]:
+    """The rows of a code table (`codes/<name>.csv`)."""
+    with (package_dir("codes") / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -255,7 +263,7 @@ def _changes(folder: Path | None) -> pl.DataFrame | None:
     if folder is None or not (folder / "change.parquet").exists():
         return None
     rows = pl.scan_parquet(folder / "change.parquet")
-    wanted = [name for name in ("cause", "was", "is") if name in rows.collect_schema().names()]
+    wanted = [name for name in ("cause", "detail", "was", "is") if name in rows.collect_schema().names()]
     return rows.group_by(wanted).len("persons").sort(wanted).collect()
 
 
@@ -269,6 +277,16 @@ def _repairs(folder: Path | None) -> dict[str, Row]:
     first = rows.sort("measure_id", *places).group_by("measure_id", maintain_order=True).head(KEYS_SHOWN).collect()
     parts = {key[0]: part.to_dicts() for key, part in first.partition_by("measure_id", as_dict=True).items()}
     return {name: {"total": total, "rows": parts.get(name, [])} for name, total in totals.iter_rows()}
+
+
+def _unsent(home: Home, folder: Path | None) -> int:
+    from canbao.quality.repair import state
+
+    if folder is None or not (folder / "repair_item.parquet").exists():
+        return 0
+    items = pl.read_parquet(folder / "repair_item.parquet", columns=["item_id", "known"])
+    asked = state.load(home).items.filter(~pl.col("state").is_in([state.REOPENED, state.WITHDRAWN]))
+    return items.filter(~pl.col("known")).join(asked, on="item_id", how="anti").height
 
 
 def _past_measures(home: Home, as_of: date) -> pl.DataFrame | None:
@@ -296,8 +314,9 @@ def _past_checks(home: Home, as_of: date, run_id: str) -> pl.DataFrame | None:
 def _requests(night: Night, state: str) -> list[Row]:
     from canbao.quality import repair
 
-    # what this night repairs is told already: the warehouse that says so is open until it is published
-    at_work = night if state == "published" else None
+    # What this night repairs is told already, as far as it looked for wrong rows.
+    tables = night.warehouse.con.execute("SHOW TABLES").fetchall() if state == "published" else []
+    at_work = night if ("repair_measure",) in tables else None
     return [asdict(one) for one in repair.open_requests(night.home, night.options.as_of, at_work)]
 
 

@@ -17,13 +17,14 @@ import polars as pl
 
 from canbao.quality.nights import in_words
 from canbao.quality.site import charts
-from canbao.quality.site.data import NIGHTS_SHOWN, Loose, Row, SiteData, by_key
+from canbao.quality.site.data import NIGHTS_SHOWN, Loose, Row, SiteData, by_key, codes
 from canbao.quality.site.words import words
 
 _TEMPLATES = Path(__file__).parent / "templates"
 MAIN = ("should_be_insured", "insured", "uninsured")
 BASES = ("household", "residence")
 MISSING = "—"
+UNPLACED = "未落地（区县不明）"
 _WORTH_SAYING = 10
 """Fewer wrong rows than these are no news, even where they are more than on any night before."""
 _LISTED = 20
@@ -74,6 +75,7 @@ class _Site:
             badge=self._badge,
             has_districts=bool(self.places),
             city=self.city,
+            places=self.places,
         )
         self.environment = environment
 
@@ -317,6 +319,7 @@ class _Site:
             "silent": [row for row in self.sources if row["state"] in {"missing", "late", "refused"}],
             "incidents": self._incidents(),
             "changed": self._changed(),
+            "unsent": self.data.unsent,
             "overdue": [row for row in self._requests() if row["overdue"]],
             "growing": [Loose(row) for row in self.data.growing],
             "open_requests": self._requests(),
@@ -452,11 +455,11 @@ class _Site:
             "range": [_label(pick(values), is_share) for pick in (min, max)] if values else [],
             "chart": charts.trend(points, check["title"], limit=shown, percent=is_share) if drawn else "",
             "districts": districts,
-            "places": _places(self.data.repairs.get(check["check_id"], {}).get("rows", [])),
+            "spots": _spots(self.data.repairs.get(check["check_id"], {}).get("rows", [])),
             "repair": self.data.repairs.get(check["check_id"]),
             "contact": self.data.contacts.get(check["department"], ""),
             "request": next((row for row in self._requests() if row.get("department") == check["department"]), None),
-            "verdicts": [row for row in self._verdicts() if row["product"] in (check.get("harms") or ())],
+            "harmed": [row for row in self._verdicts() if row["product"] in (check.get("harms") or ())],
         }
 
     def _point(self, row: Row, is_share: bool) -> Row:
@@ -592,7 +595,7 @@ class _Site:
             rows.append(
                 {
                     "code": code,
-                    "name": self.places.get(code, "未落地（区县不明）"),
+                    "name": self._name(code),
                     "page": f"districts/{code}.html" if code in self.places else "",
                     "values": values,
                     "rates": {b: _rate(values[b]["insured"], values[b]["should_be_insured"]) for b in BASES},
@@ -758,28 +761,33 @@ class _Site:
         if "bridge" not in self.data.tables:
             return {}
         rows = self.data.tables["bridge"].to_dicts()
-        found = by_key(rows, lambda row: (row["basis"], row["division_code"], row["measure"]))
-        if self.city and not any(key[1] == self.city for key in found):
-            for (basis, measure), mine in by_key(rows, lambda row: (row["basis"], row["measure"])).items():
-                firsts = {row["division_code"]: row for row in mine}
-                total = {side: sum(int(row[side]) for row in firsts.values()) for side in ("previous", "value")}
-                causes = by_key(mine, lambda row: row["cause"])
-                found[basis, self.city, measure] = [
-                    {"cause": cause, "delta": sum(int(row["delta"]) for row in part), **total}
-                    for cause, part in causes.items()
-                ]
-        return found
+        return by_key(rows, lambda row: (row["basis"], row["division_code"], row["measure"]))
+
+    @cached_property
+    def _cause_words(self) -> dict[str, str]:
+        return {row["code"]: row["title"] for row in codes("change_cause")}
+
+    def _cause(self, row: Mapping[str, Any]) -> Row:
+        """One cause of a bridge: its difference, and how many people its list holds."""
+        delta = int(row["delta"])
+        added, removed = (int(row.get(side) or 0) for side in ("added", "removed"))
+        if not added and not removed:  # a table that does not tell them apart
+            added, removed = max(delta, 0), max(-delta, 0)
+        word = self._cause_words.get(row["cause"], row["cause"])
+        return {
+            "cause": row["cause"], "word": word, "delta": delta, "added": added, "removed": removed,
+            "listed": added + removed,
+        }  # fmt: skip
 
     def _bridge_of(self, basis: str, code: str, measure: str, *, draw: bool = True) -> Row | None:
         rows = self._bridges.get((basis, code, measure), [])
         if not rows:
             return None
-        known = list(self.words["cause"])
+        known = list(self._cause_words)
         rows = sorted(rows, key=lambda row: known.index(row["cause"]) if row["cause"] in known else 99)
         begin = level = int(rows[0]["previous"])
         end = int(rows[0]["value"])
-        causes = [{"cause": row["cause"], "word": self.words["cause"].get(row["cause"], row["cause"]),
-                   "delta": int(row["delta"])} for row in rows]  # fmt: skip
+        causes = [self._cause(row) for row in rows]
         title = f"{self.words['basis'][basis]}{self.words['measure'].get(measure, measure)}"
         was = str(self.data.previous.get("as_of") or "")
         steps = [
@@ -806,6 +814,13 @@ class _Site:
             "chart": charts.waterfall(steps, title) if draw and len(steps) > 2 else "",
         }
 
+    def _name(self, code: str) -> str:
+        """A division's name; one that is no more has it from the publication before."""
+        if code.endswith("-"):
+            return UNPLACED
+        past = (self.data.places or ({}, {}))[1]
+        return self.places.get(code) or f"{past.get(code, '')}（已停用）"
+
     def _matrix(self, code: str) -> Row:
         """All bridges of a division as one table: a row per basis and measure, a column per cause that moved one."""
         bridges = [found for b in BASES for m in MAIN if (found := self._bridge_of(b, code, m, draw=False))]
@@ -820,26 +835,28 @@ class _Site:
         city = [found for b in BASES for m in MAIN if (found := self._bridge_of(b, self.city, m))]
         tables = []
         for bridge in city:
+            codes_here = {d for b, d, m in self._bridges if (b, m) == (bridge["basis"], bridge["measure"])}
             rows: list[Row] = [
-                {"code": code, "name": name, "bridge": one}
-                for code, name in self.places.items()
+                {"code": code, "name": self._name(code), "bridge": one, "page": f"districts/{code}.html"}
+                for code in [self.city, *sorted(codes_here - {self.city})]
                 if (one := self._bridge_of(bridge["basis"], code, bridge["measure"], draw=False))
             ]
             used: list[Row] = [
                 {"cause": cause["cause"], "word": cause["word"]}
                 for cause in bridge["causes"]
-                if any(c["delta"] for row in rows for c in row["bridge"]["causes"] if c["cause"] == cause["cause"])
+                if any(c["listed"] for row in rows for c in row["bridge"]["causes"] if c["cause"] == cause["cause"])
             ]
             for row in rows:
-                deltas = {cause["cause"]: cause["delta"] for cause in row["bridge"]["causes"]}
-                row["deltas"] = [deltas.get(cause["cause"], 0) for cause in used]
+                cells = {cause["cause"]: cause for cause in row["bridge"]["causes"]}
+                row["cells"] = [cells[cause["cause"]] for cause in used]
             tables.append({**bridge, "rows": rows, "used": used})
         lists = []
         if self.data.changes is not None:
-            for cause, part in by_key(self.data.changes.to_dicts(), lambda row: row["cause"]).items():
-                moves = sorted(part, key=lambda row: (str(row.get("was")), str(row.get("is"))))
-                lists.append({"cause": cause, "word": self.words["cause"].get(cause, cause),
-                              "persons": sum(row["persons"] for row in part), "moves": moves})  # fmt: skip
+            details = {row["code"]: row["title"] for row in codes("change_detail")}
+            for cause, part in by_key(map(Loose, self.data.changes.to_dicts()), lambda row: row["cause"]).items():
+                moves = [{**row, "detail": details.get(row["detail"], row["detail"] or "")} for row in part]
+                persons = sum(row["persons"] for row in part)
+                lists.append({"word": self._cause_words.get(cause, cause), "persons": persons, "moves": moves})
         return {"tables": tables, "lists": lists, "first": not self.data.previous}
 
     # ----------------------------------------------------------------------------------------------------- history
@@ -884,7 +901,7 @@ def _side_by_side(*columns: Sequence[Mapping[str, Any]]) -> list[Row]:
     return [{"night": night, "cells": [column.get(night) for column in found]} for night in nights]
 
 
-def _places(rows: Sequence[Row]) -> list[Row]:
+def _spots(rows: Sequence[Row]) -> list[Row]:
     """Rows to look at, gathered by file."""
     found = by_key(rows, lambda row: (row["source"], row["delivery"], row["file"]))
     return [
