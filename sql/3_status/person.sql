@@ -13,6 +13,9 @@
 --   resd_code: registered division, 12 digits
 --   live_code: division of residence, 12 digits
 --   household_no: household [sensitive]
+--   household_district: where the ledger counts the person at level 2 by registration: a district, or the city's code followed by - (未落地); null where it does not
+--   residence_district: likewise by residence
+--   resd_status: registration as the police have it
 --   in_population: whether the police population knows the person
 --   cert_check: ok, derived_18, bad_check, bad_format, temporary, other_type
 --   other_certnos: further numbers of the person [sensitive]
@@ -21,11 +24,21 @@
 --   uninsured_reason: unpaid, stopped, lapsed, never; null for everybody else
 --   group_tags: groups (code_group_tag_class)
 --   sources: sources that know the person
+--   household_place: division in use where the household basis counts the person; null where it does not
+--   residence_place: division in use where the residence basis counts the person; null where it does not
+--   counted: the measures of the ledger that count the person, as bits (code_measure_bit)
+--   evidence_mark: changes when what the status rests on does, payments left aside; for comparison with the night before only
 WITH
 other_certno AS (
     SELECT person_key, list(number ORDER BY number) AS other_certnos
     FROM person_number
     WHERE kind = 'certno'
+    GROUP BY person_key
+),
+
+aid_mark AS (
+    SELECT person_key, bit_xor(hash(aid_type, begn_date, end_date, in_force)) AS mark
+    FROM aid
     GROUP BY person_key
 )
 
@@ -40,6 +53,9 @@ SELECT
     f.resd_code,
     f.live_code,
     f.household_no,
+    coalesce(h.l2, h.l1 || '-') AS household_district,
+    coalesce(l.l2, l.l1 || '-') AS residence_district,
+    f.resd_status,
     f.in_population,
     i.cert_check,
     coalesce(o.other_certnos, []::VARCHAR[]) AS other_certnos,
@@ -57,13 +73,25 @@ SELECT
     END::VARCHAR AS status_evidence,
     s.reason AS uninsured_reason,
     coalesce(t.group_tags, []::VARCHAR[]) AS group_tags,
-    b.sources
+    b.sources,
+    c.resd_place AS household_place,
+    c.live_place AS residence_place,
+    c.counted,
+    -- known to population, enrollment here and elsewhere, and history; feedback and the like decide no status
+    mark32(hash(
+        s.source_bits & 8241, s.resd_code, s.live_code, s.resd_status, s.resd_permit, s.brdy, s.known_from_birth,
+        s.is_dead, s.in_custody, s.is_city_student, s.guardian_key, s.relation_mark, m.mark
+    ))::BIGINT AS evidence_mark
 FROM person_status AS s
 CROSS JOIN run
 INNER JOIN person_identity AS i ON s.person_key = i.person_key
 INNER JOIN person_fact AS f ON s.person_key = f.person_key
+INNER JOIN ledger_person AS c ON s.person_key = c.person_key
 INNER JOIN source_set AS b ON s.source_bits = b.source_bits
 LEFT JOIN person_tag AS p ON s.person_key = p.person_key
 LEFT JOIN tag_set AS t ON p.tag_bits = t.tag_bits
 LEFT JOIN other_certno AS o ON s.person_key = o.person_key
+LEFT JOIN division_now AS h ON c.resd_place = h.division_code
+LEFT JOIN division_now AS l ON c.live_place = l.division_code
+LEFT JOIN aid_mark AS m ON s.person_key = m.person_key
 LEFT JOIN person_identity AS g ON s.guardian_key = g.person_key

@@ -3,6 +3,8 @@
 -- rules: DUP-5, LED-2
 -- columns:
 --   staff_rel_no, resident_rel_no, elsewhere_rel_no: the relation that insures, null where none does
+--   staff_unpaid: a normal staff relation of this city whose payments do not reach this month or the one before
+--   relation_mark: changes when what is on record about the relations does, payments left aside
 --   is_resident: paid or fully aided for the insured year by a relation that is not stopped, or without a relation
 WITH
 relation_flag AS (
@@ -18,7 +20,10 @@ relation_flag AS (
         NOT is_elsewhere AND is_normal
         AND CASE system WHEN 'resident' THEN of_year AND NOT covers_year ELSE NOT covers_now END AS is_unpaid,
         is_stopped AND of_year AS is_stopped,
-        psn_insu_stas IN ('1', '2', '4') AND base_year < run.insured_year AS is_earlier
+        psn_insu_stas IN ('1', '2', '4') AND base_year < run.insured_year AS is_earlier,
+        system = 'staff' AND NOT is_elsewhere AND is_normal AND NOT covers_now AS is_staff_unpaid,
+        hash(psn_insu_rlts_id, insutype_no, psn_insu_stas, begn_date, needs_no_payment, is_normal, is_elsewhere)
+            AS row_mark
     FROM relation
     CROSS JOIN run
 ),
@@ -33,7 +38,9 @@ by_relation AS (
         min(CASE WHEN is_stopped THEN psn_insu_rlts_id END) AS stopped_rlts,
         CASE WHEN bool_or(is_active_staff) THEN 'active' WHEN bool_or(is_flexible_staff) THEN 'flexible' ELSE 'retired' END
             AS staff_kind,
-        bool_or(is_earlier) AS has_earlier
+        bool_or(is_earlier) AS has_earlier,
+        bool_or(is_staff_unpaid) AS staff_unpaid,
+        mark32(bit_xor(row_mark)) AS relation_mark
     FROM relation_flag
     GROUP BY person_key
 ),
@@ -56,6 +63,8 @@ SELECT
     r.stopped_rlts,
     r.staff_kind,
     coalesce(r.has_earlier, false) AS has_earlier,
+    coalesce(r.staff_unpaid, false) AS staff_unpaid,
+    r.relation_mark,
     p.amount AS loose_amount,
     r.resident_rlts IS NOT NULL OR p.person_key IS NOT NULL AS is_resident
 FROM by_relation AS r

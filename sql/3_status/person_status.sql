@@ -27,6 +27,8 @@ judged AS (
         r.stopped_rlts,
         r.staff_kind,
         r.loose_amount,
+        r.relation_mark,
+        coalesce(r.staff_unpaid, false) AS staff_unpaid,
         coalesce(r.is_resident, false) AS is_resident,
         g.guardian_key,
         coalesce(r.has_earlier, false)

@@ -228,7 +228,7 @@ def _described(
 
 def _reads(step: Step) -> list[str]:
     known = {other.name for other in load_steps()} | {"param", "run_input", "secret", "builtin_division", "staged_file"}
-    return sorted(name for name in step.reads if name in known or name.startswith(("src_", "staged_", "code_")))
+    return sorted(name for name in step.reads if name in known or name.startswith(("src_", "staged_", "code_", "previous_")))
 
 
 def _inner(step: Step) -> tuple[str, str, str, str]:

@@ -22,6 +22,7 @@ from canbao import audit, gates, publish, received
 from canbao.errors import Blocked, CanbaoError, UserError
 from canbao.gates import Check
 from canbao.home import Home, fingerprint, write_atomically
+from canbao.previous import previous_publication
 from canbao.quality import arrivals, nights, operation, releases
 from canbao.rules import Rules, load_rules
 from canbao.settings import Settings, load_settings
@@ -322,14 +323,16 @@ def stage(night: Night) -> int:
     """Open a new warehouse with the sources (newest row of each key) and the run's parameters."""
     from canbao.engine import RunParameters, Warehouse
 
-    earlier = [p for p in night.home.publications() if p.parent.name <= night.options.as_of.isoformat()]
-    night.previous = earlier[-1] if earlier else None
+    night.previous = previous_publication(
+        night.home, night.options.as_of, night.insured_year, night.options.jurisdiction
+    )
     parameters = RunParameters(
         as_of=night.options.as_of,
         insured_year=night.insured_year,
         rules=night.rules,
         key=night.key,
         previous=night.previous,
+        code_digest=publish.code_digest(),
     )
     night.warehouse_ = Warehouse(
         night.home.warehouse, memory_limit=night.options.memory_limit, threads=night.options.threads

@@ -78,7 +78,8 @@ def build(lives: list[Life], rules: Rules, insured_year: int, tables: list[str],
     warehouse.load_parameters(RunParameters(rules.as_of, insured_year, rules, b"test key"))
     con = warehouse.con
     con.execute(
-        "CREATE TABLE staged_file (file_no INTEGER, source VARCHAR, delivery DATE, file VARCHAR, rows_accepted BIGINT)"
+        "CREATE TABLE staged_file "
+        "(file_no INTEGER, source VARCHAR, delivery DATE, file VARCHAR, sha256 VARCHAR, rows_accepted BIGINT)"
     )
     newest = (sql_dir() / "_engine" / "newest_row.sql").read_text("utf-8")
     given = _columns(lives)

@@ -3,6 +3,8 @@
 A case is a folder `tests/steps/<table>/<case>/` with
 
 - `given.<source>.csv` rows of a source as staged (only the columns that matter; blank is null), any number of them,
+- `previous.person.csv`, `previous.ledger.csv`, `previous.file.csv` rows of the publication before this one, with
+  `previous.run.csv` (`rules_changed`, `code_changed`) or without: then neither rules nor program have changed,
 - `expect.csv` the rows that `<table>` must have, with the columns that matter, in any order,
 - `run.toml` (may be absent): `as_of`, `insured_year`, `jurisdiction`, `where` (a condition on the
   table's rows, where it has many), and `[rules]` laid over the parameters.
@@ -14,6 +16,7 @@ rules it is an example of and who shows them (nobody named: all), and `# RET-4: 
 """
 
 import csv
+import hashlib
 import io
 import re
 import tomllib
@@ -23,11 +26,12 @@ from pathlib import Path
 from typing import Any
 
 from canbao.build import load_steps
-from canbao.engine import RunParameters, Warehouse
+from canbao.engine import PREVIOUS, RunParameters, Warehouse
 from canbao.intake import load_definitions
 from canbao.rules import load_rules
 
 HERE = Path(__file__).parent
+KEY = b"test key"
 _PERSON = re.compile(r"@([a-z]\w*)(?:/(\d{8}))?")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _TYPES = {
@@ -60,7 +64,8 @@ class Case:
         self.table = folder.parent.name
         self.people: dict[str, str] = {}
         texts = {p.name.split(".")[1]: p.read_text("utf-8") for p in sorted(folder.glob("given.*.csv"))}
-        for text in texts.values():
+        self.previous = {p.name.split(".")[1]: p.read_text("utf-8") for p in sorted(folder.glob("previous.*.csv"))}
+        for text in [*texts.values(), *self.previous.values()]:
             for name, brdy in _PERSON.findall(text):
                 if brdy or name not in self.people:
                     self.people[name] = made_up_number(name, brdy or "19900101")
@@ -79,8 +84,9 @@ class Case:
         rules = load_rules(settings.get("jurisdiction", "chongqing"), as_of, overlay)
         year = settings.get("insured_year", rules.default_insured_year())
         self.warehouse = Warehouse(scratch / "warehouse", threads=1)
-        self.warehouse.load_parameters(RunParameters(as_of, year, rules, b"test key"))
+        self.warehouse.load_parameters(RunParameters(as_of, year, rules, KEY))
         self._load_sources(texts)
+        self._load_previous()
 
     def _load_sources(self, texts: dict[str, str]) -> None:
         definitions = load_definitions()
@@ -88,7 +94,8 @@ class Case:
         assert not unknown, f"no such source: {unknown}"
         con = self.warehouse.con
         con.execute(
-            "CREATE TABLE staged_file (file_no INTEGER, source VARCHAR, delivery DATE, file VARCHAR, rows_accepted BIGINT)"
+            "CREATE TABLE staged_file "
+            "(file_no INTEGER, source VARCHAR, delivery DATE, file VARCHAR, sha256 VARCHAR, rows_accepted BIGINT)"
         )
         for number, (name, definition) in enumerate(definitions.items(), 1):
             columns = ", ".join(f"{f.name} {_TYPES.get(f.type, 'VARCHAR')}" for f in definition.fields)
@@ -100,7 +107,8 @@ class Case:
             files = {delivery: number * 100 + position for position, delivery in enumerate(deliveries)}
             for delivery, file_no in files.items():
                 con.execute(
-                    "INSERT INTO staged_file VALUES (?, ?, ?, 'given.csv', ?)", [file_no, name, delivery, len(rows)]
+                    "INSERT INTO staged_file VALUES (?, ?, ?, 'given.csv', ?, ?)",
+                    [file_no, name, delivery, f"{name}/{delivery}", len(rows)],
                 )
             for line, row in enumerate(rows, 2):
                 delivery = row.pop("delivery", None) or "2026-01-01"
@@ -115,6 +123,28 @@ class Case:
                 marks = ", ".join("?" for _ in values)
                 con.execute(f"INSERT INTO staged_{name} ({', '.join(values)}) VALUES ({marks})", list(values.values()))
             self.warehouse.keep_newest_rows(definition)
+
+    def _load_previous(self) -> None:
+        """The views `previous_<table>`, over rows of the case in place of a publication's."""
+        if not self.previous:
+            return
+        con = self.warehouse.con
+        shapes = PREVIOUS | {"run": {"as_of": "DATE", "rules_changed": "BOOLEAN", "code_changed": "BOOLEAN"}}
+        texts = {"run": "rules_changed,code_changed\nfalse,false\n"} | self.previous
+        assert texts.keys() <= shapes.keys()
+        for table, columns in shapes.items():
+            name = f"previous_{table}"
+            con.execute(f"DROP {'TABLE' if table == 'run' else 'VIEW'} {name}")
+            con.execute(f"CREATE TABLE {name} ({', '.join(f'{c} {kind}' for c, kind in columns.items())})")
+            for row in self._rows(texts.get(table, "")):
+                values = {key: cell for key, cell in row.items() if cell is not None}
+                if "person_id" in values:
+                    values["person_id"] = self._person_id(values["person_id"])
+                marks = ", ".join("?" for _ in values)
+                con.execute(f"INSERT INTO {name} ({', '.join(values)}) VALUES ({marks})", list(values.values()))
+
+    def _person_id(self, number: str) -> str:
+        return hashlib.sha256((KEY.hex() + number).encode()).hexdigest()[:32]
 
     def _rows(self, text: str) -> list[dict[str, str | None]]:
         lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
@@ -146,7 +176,9 @@ class Case:
             "SELECT n.number, i.person_id FROM person_number AS n INNER JOIN person_identity AS i USING (person_key) "
             "UNION ALL SELECT i.certno, i.person_id FROM person_identity AS i WHERE i.certno IS NOT NULL"
         ).fetchall()  # the number in force comes last and names its person
-        named = {person: names[number] for number, person in ids if number in names} | names
+        # people of the previous publication may be in no source of tonight any more
+        named = {self._person_id(number): name for number, name in names.items()}
+        named |= {person: names[number] for number, person in ids if number in names} | names
         chosen = ", ".join(f'"{column}"' for column in columns)
         frame = con.execute(f"SELECT {chosen} FROM {self.table} WHERE {self.where}").fetchall()
         return sorted(tuple(_text(value, named) for value in row) for row in frame)

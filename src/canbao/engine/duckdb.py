@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 
 from canbao.build import Step, load_steps
+from canbao.home import read_json
 from canbao.paths import package_dir, sql_dir
 from canbao.rules import Rules
 
@@ -30,6 +31,33 @@ _TYPES = {
 }
 """Field types of the source definitions that are not text."""
 
+PREVIOUS = {
+    "person": {
+        "person_id": "VARCHAR",
+        "insured_status": "VARCHAR",
+        "uninsured_reason": "VARCHAR",
+        "household_district": "VARCHAR",
+        "residence_district": "VARCHAR",
+        "resd_code": "VARCHAR",
+        "live_code": "VARCHAR",
+        "resd_status": "VARCHAR",
+        "in_population": "BOOLEAN",
+        "evidence_mark": "BIGINT",
+    },
+    "ledger": {
+        "basis": "VARCHAR",
+        "level": "INTEGER",
+        "division_code": "VARCHAR",
+        "division_name": "VARCHAR",
+        "measure": "VARCHAR",
+        "value": "BIGINT",
+    },
+    "file": {"source": "VARCHAR", "sha256": "VARCHAR"},
+}
+"""Columns of the publication before this one that the build reads, as views `previous_<table>`."""
+
+_PUBLISHED_AS = {"file": "load_file"}
+
 
 @dataclass(frozen=True)
 class RunParameters:
@@ -40,7 +68,8 @@ class RunParameters:
         insured_year: calendar year the enrollment is judged for.
         rules: the parameters in force.
         key: secret that turns numbers into person ids (contract 3.1).
-        previous: folder of the publication before this one, None for the first night.
+        previous: folder of the publication to compare with (canbao.previous), None for the first night.
+        code_digest: of the program that runs, as manifests have it.
     """
 
     as_of: date
@@ -48,6 +77,7 @@ class RunParameters:
     rules: Rules
     key: bytes
     previous: Path | None = None
+    code_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,8 +143,36 @@ class Warehouse:
         self._load("secret", pl.DataFrame([{"secret": run.key.hex()}]))
         self._load("builtin_division", _builtin_divisions(run.rules.jurisdiction))
         self.load_codes()
+        self.load_previous(run)
         pairs = [(step.name, rule) for step in load_steps() for rule in step.rules]
         self._load("step_rule", pl.DataFrame(pairs, schema={"step": pl.String, "rule_id": pl.String}, orient="row"))
+
+    def load_previous(self, run: RunParameters) -> None:
+        """Makes the views `previous_<table>` over the publication to compare with, and `previous_run` (one row).
+
+        All are empty, in the same columns, where there is none or where it was made before these columns were.
+        """
+        folder, manifest = run.previous, read_json(run.previous / "manifest.json") if run.previous else {}
+        if folder is not None and not (manifest and all(self._has(folder, table) for table in PREVIOUS)):
+            folder = None
+        for table, columns in PREVIOUS.items():
+            file = _published(folder, table)
+            source = f"read_parquet('{_quoted(file)}')" if file else "(SELECT 1 WHERE false)"
+            chosen = ", ".join(f"{name if file else 'NULL'}::{kind} AS {name}" for name, kind in columns.items())
+            self.con.execute(f"CREATE OR REPLACE VIEW previous_{table} AS SELECT {chosen} FROM {source}")
+        rows = []
+        if folder is not None:
+            was = {entry["name"]: entry["value"] for entry in manifest.get("rules", {}).get("parameters", [])}
+            rules_changed = was != {row[0]: row[1] for row in run.rules.rows()}
+            code_changed = manifest.get("code", {}).get("sha256") != run.code_digest
+            rows.append((manifest["as_of"], f"{folder.parent.name}/{folder.name}", rules_changed, code_changed))
+        schema = {"as_of": pl.String, "publication": pl.String, "rules_changed": pl.Boolean, "code_changed": pl.Boolean}
+        frame = pl.DataFrame(rows, schema=schema, orient="row")
+        self._load("previous_run", frame.with_columns(pl.col("as_of").str.to_date()))
+
+    def _has(self, folder: Path, table: str) -> bool:
+        file = _published(folder, table)
+        return file is not None and PREVIOUS[table].keys() <= set(pl.read_parquet_schema(file))
 
     def register_sources(self, intake: IntakeResult, definitions: Mapping[str, SourceDef]) -> None:
         """Makes `staged_<source>` (all accepted rows) and `src_<source>` (the newest row of each key) for each source.
@@ -124,7 +182,7 @@ class Warehouse:
         files = intake.files.filter(pl.col("state") == "accepted")
         if not self._memory_limit:
             self.con.execute(f"SET memory_limit = '{_memory(int(files['rows_accepted'].sum() or 0))}MB'")
-        self._load("staged_file", files.select("file_no", "source", "delivery", "file", "rows_accepted"))
+        self._load("staged_file", files.select("file_no", "source", "delivery", "file", "sha256", "rows_accepted"))
         for name, definition in definitions.items():
             own = files.filter(pl.col("source") == name)
             rows = _staged(definition, own) if len(own) else _empty(definition)
@@ -210,6 +268,11 @@ class Warehouse:
 def _memory(rows: int) -> int:
     """Megabytes for the build of that many source rows: 2.1 GB for 3.4 million people, 5.6 GB for 34 million."""
     return 1700 + rows * 12 // 1_000_000
+
+
+def _published(folder: Path | None, table: str) -> Path | None:
+    path = folder / f"{_PUBLISHED_AS.get(table, table)}.parquet" if folder else None
+    return path if path and path.exists() else None
 
 
 def _builtin_divisions(jurisdiction: str) -> pl.DataFrame:
