@@ -5,8 +5,19 @@ tells what is outstanding. A night loads what was confirmed (`load_known`), find
 published, closes what is repaired and reopens what comes wrong again (`settle`).
 """
 
+import importlib
+from typing import Any
+
 from canbao.quality.repair.night import gather, load_known, settle
-from canbao.quality.repair.requests import OpenRequest, answer, issue, listing, open_requests
 from canbao.quality.repair.rows import collect
 
+_COMMANDS = ("OpenRequest", "answer", "issue", "listing", "open_requests")
+
 __all__ = ["OpenRequest", "answer", "collect", "gather", "issue", "listing", "load_known", "open_requests", "settle"]
+
+
+def __getattr__(name: str) -> Any:
+    """The commands, whose modules a night has no use for: data frames and workbooks take half a second to load."""
+    if name in _COMMANDS:
+        return getattr(importlib.import_module("canbao.quality.repair.requests"), name)
+    raise AttributeError(name)

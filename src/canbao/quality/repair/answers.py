@@ -31,7 +31,8 @@ from canbao.received import write_csv
 SHOWN = 5
 """Refused rows that are told on the terminal; the file has all of them."""
 
-_NO_ITEM = re.compile(r"^\W*(以下无数据|单位负责人|说明[:：]|　|\d+\.)")
+_NO_ITEM = re.compile(r"^\W*(以下无数据|单位负责人|核实人|联系电话|填报日期|说明[:：]|　|\d+\.)")
+"""What stands around the table: closing line, signature, notes."""
 _FORMULA = ("=", "＝", "+", "@", "＠", "＋")
 _DIGITS = re.compile(r"\d{7,}[\dXx]?")
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -129,7 +130,7 @@ def _judge(
     asked = {(one.year, one.number): one for one in kept.requests}
     for row in rows:
         if not row.code:
-            if row.outcome or row.note:
+            if (row.outcome or row.note) and not _NO_ITEM.match(row.outcome or row.note):
                 back.append((row, "有答复但没有条目编号，无法对应"))
             continue
         code = state.read_code(row.code)
@@ -197,7 +198,7 @@ def _laid_in(items: pl.DataFrame, changes: dict[tuple[int, int, int], tuple[str,
         pl.coalesce("said", "outcome").alias("outcome"),
         pl.when(said).then(pl.lit(day)).otherwise("answered").alias("answered"),
         pl.when(said).then("why").otherwise("note").alias("note"),
-    ).select(state.SCHEMA)
+    ).select(list(state.SCHEMA))
 
 
 def _tell(sheet: Sheet, back: list[tuple[_Row, str]], place: Path | None, *, again: bool) -> None:

@@ -1,13 +1,16 @@
 """The workbook of a repair request, in the house style of printed tables."""
 
+import csv
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from canbao.paths import package_dir
 from canbao.quality.repair.state import Issued, item_code
 from canbao.reports import office
 from canbao.reports.office import Book, Cells, Sheet
@@ -23,7 +26,7 @@ _COLUMNS = (
 _ANSWERED = {"outcome", "note"}
 _CENTRED = {"serial", "code", "day", "line", "outcome"}
 _LIST_NAME = "outcome_list"
-_RAW = 120
+_RAW = 80
 """Signs of a rejected row's raw text that are shown: enough to find it."""
 _LINES = 5
 
@@ -94,9 +97,22 @@ def _shown(text: str | None, definition: "SourceDef | None") -> str:
         return ""
     keys = definition.key if definition else ()
     titles = {one.name: one.title for one in definition.fields} if definition else {}
+    codes = {one.name: one.codes for one in definition.fields if one.codes} if definition else {}
     values = {name: value for name, value in json.loads(text).items() if name not in keys}
-    told = "；".join(f"{titles.get(name, name)}：{'空' if value is None else value}" for name, value in values.items())
+    told = "；".join(f"{titles.get(name, name)}：{_value(value, codes.get(name))}" for name, value in values.items())
     return f"（{told}）" if told else ""
+
+
+def _value(value: str | None, codes: str | None) -> str:
+    if value is None:
+        return "空"
+    return _words(codes).get(value, value) if codes else value
+
+
+@cache
+def _words(codes: str) -> dict[str, str]:
+    with (package_dir("codes") / f"{codes}.csv").open(encoding="utf-8", newline="") as file:
+        return {row["code"]: row["name"] for row in csv.DictReader(file)}
 
 
 def _write(path: Path, table: pl.DataFrame, request: Issued, words: Mapping[str, Any], part: str) -> Path:
@@ -152,7 +168,7 @@ def _groups(table: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, float]]:
         for name, _, width in _COLUMNS:
             if run.schema[name] == pl.String:
                 longest = run.sort(pl.col(name).str.len_bytes(), descending=True)[name].head(20).fill_null("")
-                lines = max(lines, *(office.lines_needed(text, width - 1) for text in longest))
+                lines = max(lines, *(office.lines_needed(text, width * 1.05) for text in longest))
         yield run, 13.5 * min(lines, _LINES) + 4
 
 

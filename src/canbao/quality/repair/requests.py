@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -13,9 +14,13 @@ from canbao.home import Home, sync_folder
 from canbao.intake import load_definitions
 from canbao.quality.repair import book, state
 from canbao.quality.repair.answers import Sheet, outcomes, take
+from canbao.quality.repair.night import after
 from canbao.quality.repair.rows import texts
 from canbao.quality.repair.state import CORRECTED, OPEN, Issued, State
 from canbao.settings import load_settings
+
+if TYPE_CHECKING:
+    from canbao.nightly import Night
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 _DRAFT = ".tmp-"
@@ -51,14 +56,16 @@ def today() -> date:
     return datetime.now(_ZONE).date()
 
 
-def open_requests(home: Home, as_of: date) -> list[OpenRequest]:
+def open_requests(home: Home, as_of: date, night: "Night | None" = None) -> list[OpenRequest]:
     """The requests with items that have no answer or still are to be seen corrected, in the order of their due dates.
 
     Args:
         home: The installation.
         as_of: The day that decides what is overdue.
+        night: The night at work whose wrong rows are found, so that what it repairs is told by its own pages already;
+            None for what the last published night left.
     """
-    kept = state.load(home)
+    kept = state.load(home) if night is None else after(night, state.load(home))
     return sorted(
         (one for one in _outstanding(kept, as_of) if one.answered < one.items or one.waiting),
         key=lambda one: (one.due, one.number),

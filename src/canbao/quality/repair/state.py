@@ -160,7 +160,7 @@ def load(home: Home) -> State:
         meta = json.loads(pq.read_schema(path).metadata[b"repair"])
         items = pl.read_parquet(path)
         return State(
-            items.select(SCHEMA), [Issued(**one) for one in meta["requests"]], meta["answers"], meta["settled"]
+            items.select(list(SCHEMA)), [Issued(**one) for one in meta["requests"]], meta["answers"], meta["settled"]
         )
     except Exception as error:  # whatever the libraries raise about a broken file
         raise UserError(f"校核状态文件 {path} 已损坏，无法读取。请从备份恢复后重试。") from error
@@ -291,4 +291,4 @@ def settled(state: State, found: pl.DataFrame, computed: set[str], catalogue: se
         pl.when((pl.col("become") == REOPENED) & (state_ != REOPENED)).then("why").otherwise("again").alias("again"),
         pl.col("become").alias("state"),
     )
-    return rows.select(SCHEMA)
+    return rows.select(list(SCHEMA))
