@@ -1,0 +1,43 @@
+-- What is known of each person, found by the person's id.
+CREATE TABLE coverage AS
+SELECT * REPLACE (person_id::UUID AS person_id)
+FROM read_parquet(getvariable('publication') || '/coverage.parquet');
+
+CREATE TABLE entitlement AS
+SELECT * REPLACE (person_id::UUID AS person_id)
+FROM read_parquet(getvariable('publication') || '/entitlement.parquet');
+
+CREATE TABLE identifier AS
+SELECT * REPLACE (person_id::UUID AS person_id)
+FROM read_parquet(getvariable('publication') || '/identifier.parquet');
+
+CREATE TABLE duplicate_payment AS
+SELECT * REPLACE (person_id::UUID AS person_id)
+FROM read_parquet(getvariable('publication') || '/duplicate_payment.parquet');
+
+CREATE TABLE premium_reconciliation AS
+SELECT * REPLACE (person_id::UUID AS person_id)
+FROM read_parquet(getvariable('publication') || '/premium_reconciliation.parquet');
+
+CREATE TABLE merge_candidate AS
+SELECT * REPLACE (person_id::UUID AS person_id)
+FROM read_parquet(getvariable('publication') || '/merge_candidate.parquet');
+
+CREATE TABLE anomaly AS
+SELECT * REPLACE (person_id::UUID AS person_id)
+FROM read_parquet(getvariable('publication') || '/anomaly.parquet');
+
+CREATE TABLE newborn AS
+SELECT * REPLACE (person_id::UUID AS person_id, guardian_person_id::UUID AS guardian_person_id)
+FROM read_parquet(getvariable('publication') || '/newborn.parquet');
+
+CREATE TABLE notice AS
+SELECT * REPLACE (person_id::UUID AS person_id)
+FROM read_parquet(getvariable('publication') || '/notice.parquet')
+ORDER BY person_id, notice_id;
+
+CREATE TABLE feedback AS
+SELECT * REPLACE (person_id::UUID AS person_id)
+FROM read_parquet(getvariable('publication') || '/feedback.parquet')
+WHERE person_id IS NOT NULL
+ORDER BY person_id, found_date DESC, batch_id;

@@ -1,0 +1,3 @@
+CREATE TABLE bridge (
+    basis VARCHAR, tree INTEGER, measure VARCHAR, cause VARCHAR, previous BIGINT, delta BIGINT, value BIGINT
+);

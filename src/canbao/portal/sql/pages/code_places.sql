@@ -1,0 +1,1 @@
+SELECT code, place_code FROM code_place;

@@ -1,0 +1,1 @@
+SELECT info FROM index_info;

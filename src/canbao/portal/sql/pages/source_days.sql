@@ -1,0 +1,1 @@
+SELECT source, delivery FROM source_day ORDER BY source;

@@ -1,0 +1,1 @@
+SELECT product, title, verdict, check_ids, reason FROM verdict ORDER BY product;
