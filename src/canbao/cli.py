@@ -9,10 +9,12 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from canbao.errors import CanbaoError, UserError, masked_traceback
+from canbao.portal.commands import add_commands as portal_commands
 
 if TYPE_CHECKING:
     from canbao.status import Standing
@@ -117,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     releases = how.add_parser("list", help="all releases")
     for one in (listed, own, note, ask, confirm, releases):
         one.add_argument("--home", type=Path, required=True, metavar="DIR")
+
+    portal_commands(partial(_command, commands))
 
     generate = _command(commands, "generate", _generate, "write a landing area of made-up people, and the truth")
     generate.add_argument("--out", type=Path, required=True, metavar="DIR")

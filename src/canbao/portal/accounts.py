@@ -118,6 +118,10 @@ class PastSignIn:
     outcome: str
 
 
+Journal = Callable[[], object]
+"""Writes the audit log's entry of a change, before the change counts: if it cannot be written, nothing changes."""
+
+
 def utc_now() -> datetime:
     """The clock of the portal; tests set another."""
     return datetime.now(UTC)
@@ -177,6 +181,7 @@ class Accounts:
         holder: str = "",
         state: str = "active",
         must_change: bool = False,
+        journal: Journal | None = None,
     ) -> Account:
         """Make an account.
 
@@ -189,6 +194,7 @@ class Accounts:
             holder: Whose it is.
             state: `active` or `asleep`.
             must_change: The first sign-in must change the password.
+            journal: Writes the audit log's entry.
 
         Raises:
             UserError: The name is taken or not allowed, or the password is not allowed.
@@ -205,7 +211,7 @@ class Accounts:
         now = self._now()
         hashed = passwords.hash_password(password)
         try:
-            with self._writing() as connection:
+            with self._writing(journal) as connection:
                 connection.execute(
                     "INSERT INTO account (name, holder, role, division, export, state, must_change, password_hash,"
                     " password_changed, made_at, used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -225,6 +231,7 @@ class Accounts:
         export: str,
         daily_rows: int | None = None,
         by: str = "",
+        journal: Journal | None = None,
     ) -> Account:
         """Give an account its rights and wake it; its live sessions end.
 
@@ -235,6 +242,7 @@ class Accounts:
             export: `none`, `masked` or `full`.
             daily_rows: Rows a day; None for the default.
             by: Who grants.
+            journal: Writes the audit log's entry.
 
         Raises:
             UserError: Nobody grants rights to themselves; who holds an administrator's role keeps it, and only an
@@ -253,7 +261,7 @@ class Accounts:
         if role in ADMIN_ROLES and account.role not in {"", role}:
             raise UserError("业务账号不能改为管理员账号，请另建账号。")
         now = self._now()
-        with self._writing() as connection:
+        with self._writing(journal) as connection:
             connection.execute(
                 "UPDATE account SET role = ?, division = ?, export = ?, daily_rows = ?, state = 'active', used_at = ?"
                 " WHERE name = ?",
@@ -262,29 +270,29 @@ class Accounts:
             self._end(connection, account.name)
         return self._known(account.name)
 
-    def close(self, name: str) -> Account:
+    def close(self, name: str, journal: Journal | None = None) -> Account:
         """Close an account for good; its name is not given to anybody else."""
-        return self._state(name, "closed")
+        return self._state(name, "closed", journal)
 
-    def sleep(self, name: str) -> Account:
+    def sleep(self, name: str, journal: Journal | None = None) -> Account:
         """Put an account to sleep until the security administrator wakes it."""
-        return self._state(name, "asleep")
+        return self._state(name, "asleep", journal)
 
-    def unlock(self, name: str) -> Account:
+    def unlock(self, name: str, journal: Journal | None = None) -> Account:
         """Forget failed tries, and wake an account that was not used for long."""
         account = self._known(name)
         if account.state == "closed":
             raise UserError(f"账号 {account.name} 已注销，不能解锁。")
         if not account.role:
             raise UserError(f"账号 {account.name} 尚未授权，请由安全管理员授权。")
-        with self._writing() as connection:
+        with self._writing(journal) as connection:
             for kind in ("name", "code"):
                 connection.execute("DELETE FROM failure WHERE subject = ?", (f"{kind}:{account.name}",))
             update = "UPDATE account SET state = 'active', used_at = ? WHERE name = ?"
             connection.execute(update, (self._now(), account.name))
         return self._known(account.name)
 
-    def reset_password(self, name: str) -> tuple[Account, str]:
+    def reset_password(self, name: str, journal: Journal | None = None) -> tuple[Account, str]:
         """Give an account a temporary password and put it to sleep.
 
         Whoever knows the temporary password must not be able to use it alone: the security administrator wakes it.
@@ -296,10 +304,24 @@ class Accounts:
         if account.state == "closed":
             raise UserError(f"账号 {account.name} 已注销。")
         password = temporary_password()
+        asleep = self._state(name, "asleep", journal)
         self._set_password(account.name, password, must_change=True)
-        return self._state(name, "asleep"), password
+        return asleep, password
 
-    def change_password(self, name: str, old: str, new: str) -> str:
+    def set_password(self, name: str, password: str, *, must_change: bool, journal: Journal | None = None) -> Account:
+        """Set a password for somebody at the machine's console; the account's sessions end.
+
+        Raises:
+            UserError: The password is not allowed.
+        """
+        account = self._known(name)
+        reason = passwords.fault(password, account.name)
+        if reason:
+            raise UserError(reason)
+        self._set_password(account.name, password, must_change=must_change, journal=journal, end=True)
+        return self._known(account.name)
+
+    def change_password(self, name: str, old: str, new: str, journal: Journal | None = None) -> str:
         """Change one's own password; all other sessions of the account end with the call to `renew`.
 
         Returns:
@@ -315,13 +337,17 @@ class Accounts:
         for kept in self._rows(before, name=row["name"], kept=passwords.KEPT):
             if passwords.verify_password(kept["password_hash"], new):
                 return f"新密码不能与最近 {passwords.KEPT} 次用过的相同。"
-        self._set_password(row["name"], new, must_change=False)
+        self._set_password(row["name"], new, must_change=False, journal=journal)
         return ""
 
-    def _set_password(self, name: str, password: str, *, must_change: bool) -> None:
+    def _set_password(
+        self, name: str, password: str, *, must_change: bool, journal: Journal | None = None, end: bool = False
+    ) -> None:
         hashed = passwords.hash_password(password)
         now = self._now()
-        with self._writing() as connection:
+        with self._writing(journal) as connection:
+            if end:
+                self._end(connection, name)
             update = "UPDATE account SET password_hash = ?, password_changed = ?, must_change = ? WHERE name = ?"
             connection.execute(update, (hashed, now, int(must_change), name))
             connection.execute("INSERT INTO password VALUES (?, ?, ?)", (name, hashed, now))
@@ -336,11 +362,11 @@ class Accounts:
         age = (self.clock() - account.password_changed).total_seconds()
         return account.must_change or age > self.settings.password_days * 86400
 
-    def _state(self, name: str, state: str) -> Account:
+    def _state(self, name: str, state: str, journal: Journal | None = None) -> Account:
         account = self._known(name)
         if account.state == "closed" and state != "closed":
             raise UserError(f"账号 {account.name} 已注销。")
-        with self._writing() as connection:
+        with self._writing(journal) as connection:
             connection.execute("UPDATE account SET state = ? WHERE name = ?", (state, account.name))
             self._end(connection, account.name)
         return self._known(account.name)
@@ -525,11 +551,11 @@ class Accounts:
             return None, False, 0
         return row["factor_secret"], bool(row["factor_confirmed"]), int(row["factor_step"])
 
-    def set_factor(self, name: str, secret: bytes | None, *, confirmed: bool = False) -> None:
-        """Keep a second factor's sealed secret; None takes the second factor away."""
-        update = "UPDATE account SET factor_secret = ?, factor_confirmed = ?, factor_step = 0 WHERE name = ?"
-        with self._writing() as connection:
-            connection.execute(update, (secret, int(confirmed), plain_name(name)))
+    def set_factor(self, name: str, secret: bytes | None, journal: Journal | None = None) -> None:
+        """Keep a second factor's sealed secret, not confirmed yet; None takes the second factor away."""
+        update = "UPDATE account SET factor_secret = ?, factor_confirmed = 0, factor_step = 0 WHERE name = ?"
+        with self._writing(journal) as connection:
+            connection.execute(update, (secret, plain_name(name)))
 
     def use_factor(self, name: str, step: int) -> bool:
         """Use up a step, and confirm the second factor where it was not; False where the step was used before."""
@@ -625,11 +651,13 @@ class Accounts:
         return connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, journal: Journal | None = None) -> Iterator[sqlite3.Connection]:
         connection = self._connection()
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
+            if journal is not None:
+                journal()
         except BaseException:
             connection.execute("ROLLBACK")
             raise

@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from canbao.errors import CanbaoError
 from canbao.home import read_json, sync_folder, write_atomically
 
 KEPT_DAYS = 184
 """Six months, which the law wants at the least (网络安全法: 网络日志不少于六个月); no setting lowers it."""
+
+_CHINA = ZoneInfo("Asia/Shanghai")
+"""Days and months of the log are those of the people who search it."""
 
 FIRST = "0" * 64
 """What stands for the entry before the first one."""
@@ -97,7 +101,7 @@ class AuditLog:
             with self._locked():
                 return self._write(
                     {
-                        "at": (at or datetime.now(UTC)).isoformat(timespec="milliseconds"),
+                        "at": (at or datetime.now(UTC)).astimezone(_CHINA).isoformat(timespec="milliseconds"),
                         "account": account,
                         "role": role,
                         "address": address,
@@ -278,7 +282,7 @@ class AuditLog:
             days: Days to keep; never fewer than `KEPT_DAYS`.
             today: The day to count from.
         """
-        limit = (today or datetime.now(UTC)) - timedelta(days=max(days, KEPT_DAYS))
+        limit = (today or datetime.now(UTC)).astimezone(_CHINA) - timedelta(days=max(days, KEPT_DAYS))
         dropped = []
         with self._locked():
             for path in self._files()[:-1]:

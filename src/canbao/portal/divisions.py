@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from canbao.paths import package_dir
@@ -100,6 +101,11 @@ class DivisionTree:
             one = self.get(one.parent)
         return found
 
+    def find(self, text: str, limit: int = 30) -> list[Division]:
+        """Divisions whose name holds a text or whose code begins with it, in the order of the tree."""
+        found = (one for one in self._by_code.values() if text in one.name or one.code.startswith(text))
+        return sorted(found, key=lambda one: one.first)[:limit] if text else []
+
     def inside(self, code: str, of: Division) -> bool:
         """Whether a division in use is `of` or lies in it."""
         one = self.get(code)
@@ -132,3 +138,17 @@ def builtin_tree() -> DivisionTree:
     for row in below.get("", ()):
         last = number(row, last + 1)
     return DivisionTree(numbered)
+
+
+def current_tree(publication: Path | None) -> DivisionTree:
+    """The divisions of a publication, read from its tables; without one, those that come with the product."""
+    if publication is None or not (publication / "division.parquet").exists():
+        return builtin_tree()
+    import pyarrow.parquet as pq
+
+    places = publication / "place.parquet"
+    known = pq.read_table(places).to_pylist() if places.exists() else []
+    return DivisionTree.of_rows(
+        pq.read_table(publication / "division.parquet").to_pylist(),
+        {str(row["code"]): str(row["place_code"]) for row in known if row["place_code"]},
+    )

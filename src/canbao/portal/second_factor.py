@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from canbao.home import Home
-from canbao.portal.accounts import Accounts
+from canbao.portal.accounts import Accounts, Journal
 
 SECONDS = 30
 """How long a code is shown; the one before and the one after are taken too, as clocks differ."""
@@ -53,7 +53,7 @@ class SecondFactor(Protocol):
         """Whether a code is right and was not used before; uses it up, and confirms what `begin` prepared."""
         ...
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, journal: Journal | None = None) -> None:
         """Take the second factor away."""
         ...
 
@@ -96,9 +96,9 @@ class Totp:
                 return self._accounts.use_factor(name, step)
         return False
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, journal: Journal | None = None) -> None:
         """See `SecondFactor`."""
-        self._accounts.set_factor(name, None)
+        self._accounts.set_factor(name, None, journal)
 
     def _cipher(self) -> AESGCM:
         return AESGCM(HKDF(SHA256(), 32, None, b"canbao second factor").derive(self._home.key()))

@@ -1,5 +1,6 @@
 """One's own account: what it may do, password, second factor, last sign-ins; and the mark over pages with people."""
 
+from functools import partial
 from html import escape
 
 from starlette.concurrency import run_in_threadpool
@@ -45,10 +46,10 @@ async def password(request: Request) -> Response:
     elif portal.accounts.code_locked(account.name):
         fault = f"输错次数过多，请 {portal.settings.lock_minutes:g} 分钟后再试。"
     else:
-        fault = await slowly(request, portal.accounts.change_password, account.name, old, new)
-    outcome = "refused" if fault else "ok"
-    await run_in_threadpool(note, request, "change_password", target=account.name, outcome=outcome)
+        journal = partial(note, request, "change_password", target=account.name)
+        fault = await slowly(request, portal.accounts.change_password, account.name, old, new, journal)
     if fault:
+        await run_in_threadpool(note, request, "change_password", target=account.name, outcome="refused")
         if fault.startswith("原密码"):
             await run_in_threadpool(portal.accounts.code_failed, account.name)
         return await run_in_threadpool(_password_form, request, fault, 400)
@@ -78,8 +79,9 @@ def second_factor(request: Request) -> Response:
         if fault:
             return render(request, "second_factor.html", 401, enrolment=_pending(request), message=fault)
         if what == "remove" and account.second_factor:
-            portal.second_factor.remove(account.name)
-            note(request, "second_factor_remove", target=account.name)
+            portal.second_factor.remove(
+                account.name, partial(note, request, "second_factor_remove", target=account.name)
+            )
             return go("/account?told=removed")
         note(request, "second_factor_confirm", target=account.name)
         return go("/account?told=factor")
