@@ -35,3 +35,9 @@ CREATE TABLE measure_history (
     as_of DATE, insu_year INTEGER, measure_id VARCHAR, division_code VARCHAR, numerator BIGINT, denominator BIGINT,
     value DOUBLE, threshold DOUBLE, known BIGINT, failed BOOLEAN
 );
+CREATE TABLE quality_metric (
+    check_id VARCHAR, title VARCHAR, subject VARCHAR, source VARCHAR, table_name VARCHAR, axis VARCHAR,
+    severity VARCHAR, numerator BIGINT, denominator BIGINT, value DOUBLE, threshold DOUBLE, passed BOOLEAN,
+    state VARCHAR, accept_reason VARCHAR, meaning VARCHAR, harms VARCHAR [], department VARCHAR, known BIGINT,
+    trial BOOLEAN, message VARCHAR
+);

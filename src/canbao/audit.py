@@ -4,6 +4,7 @@ Nothing that it writes holds a value of a person: results are counts, and every 
 """
 
 import contextlib
+import csv
 import html
 import json
 import logging
@@ -14,16 +15,15 @@ import tomllib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from canbao.gates import Check
+from canbao.gates import BUREAU, Check
 from canbao.paths import package_dir
 
 if TYPE_CHECKING:
     import duckdb
-
-    from canbao.intake import SourceDef
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,12 @@ class Rule:
         title: In Chinese.
         axis: completeness, correctness, consistency or timeliness.
         severity: block, warn or info.
-        expect: rows, not_null, unique, in_set or nothing_found.
+        expect: rows, not_null, unique, in_set, nothing_found or at_most.
         columns: Columns it speaks of.
         values: Allowed values of in_set.
         sql: Text of nothing_found: it gives the wrong rows, which are counted; `{batch}` stands for the table.
-        source: The source, for staged tables.
+        source: The source, if it speaks of one.
+        limit: Greatest value of at_most.
     """
 
     check_id: str
@@ -53,67 +54,35 @@ class Rule:
     values: tuple[str, ...] = ()
     sql: str = ""
     source: str | None = None
+    limit: float = 0.0
 
 
-def load_suite(
-    layer: str, definitions: Mapping[str, "SourceDef"] | None = None, codes: Mapping[str, Sequence[str]] | None = None
-) -> list[Rule]:
-    """Read a suite and spell out its repeated checks.
+def load_suite(layer: str = "built") -> list[Rule]:
+    """Read a suite.
 
     Args:
-        layer: `staged` or `built`.
-        definitions: The sources to repeat over: those that were delivered.
-        codes: Allowed values per code list, keyed `<source>.<field>`.
+        layer: `built`: what is judged without a measure stands in `expectations/<layer>.toml` as `[[check]]`.
     """
     folder = package_dir("expectations")
-    rules: list[Rule] = []
-    for entry in tomllib.loads((folder / f"{layer}.toml").read_text(encoding="utf-8"))["check"]:
-        for names in _repeats(entry.get("for_each"), definitions or {}, codes or {}):
-            columns = [entry["column"]] if "column" in entry else entry.get("columns", [])
-            rules.append(
-                Rule(
-                    check_id=entry["id"].format(**names),
-                    table=entry["table"].format(**names),
-                    title=entry["title"].format(**names),
-                    axis=entry["axis"],
-                    severity=entry["severity"],
-                    expect=entry["expect"],
-                    columns=tuple(column.format(**names) for column in columns),
-                    values=tuple(
-                        entry.get("values") or (codes or {}).get(f"{names.get('source')}.{names.get('field')}", ())
-                    ),
-                    sql=(folder / "sql" / entry["sql"]).read_text(encoding="utf-8") if "sql" in entry else "",
-                    source=names.get("source"),
-                )
-            )
-    return rules
+    return [
+        Rule(
+            check_id=entry["id"],
+            table=entry["table"],
+            title=entry["title"],
+            axis=entry["axis"],
+            severity=entry["severity"],
+            expect=entry["expect"],
+            columns=tuple([entry["column"]] if "column" in entry else entry.get("columns", [])),
+            values=tuple(entry.get("values", ())),
+            sql=(folder / "sql" / entry["sql"]).read_text(encoding="utf-8") if "sql" in entry else "",
+        )
+        for entry in tomllib.loads((folder / f"{layer}.toml").read_text(encoding="utf-8"))["check"]
+    ]
 
 
 def suite_ids() -> set[str]:
-    """Ids of all checks of the built tables and all patterns of the staged ones that hold no place-holder."""
-    folder = package_dir("expectations")
-    entries = [
-        entry
-        for path in sorted(folder.glob("*.toml"))
-        for entry in tomllib.loads(path.read_text(encoding="utf-8"))["check"]
-    ]
-    return {entry["id"] for entry in entries if "{" not in entry["id"]}
-
-
-def _repeats(
-    over: str | None, definitions: Mapping[str, "SourceDef"], codes: Mapping[str, Sequence[str]]
-) -> Iterator[dict[str, str]]:
-    if over is None:
-        yield {}
-        return
-    for name, definition in definitions.items():
-        names = {"source": name, "title": definition.title}
-        if over == "source":
-            yield names
-            continue
-        for field in definition.fields:
-            if (over == "not_blank" and field.not_blank) or (over == "codes" and f"{name}.{field.name}" in codes):
-                yield {**names, "field": field.name}
+    """Ids of the checks of the built tables."""
+    return {rule.check_id for rule in load_suite()}
 
 
 def run_suite(
@@ -123,7 +92,7 @@ def run_suite(
 
     Args:
         connection: The open warehouse; the checks run on a cursor of it, so nothing is opened twice.
-        layer: `staged` or `built`; the suites are called `<layer>.<table>`.
+        layer: `built` or `measure`; the suites are called `<layer>.<table>`.
         rules: What to check; a table that does not exist makes its checks `could not be computed`.
         workspace: Folder for Great Expectations' own files; the layers share one, for one set of Data Docs, and each
             runs once in it.
@@ -264,6 +233,8 @@ def _expectation(rule: Rule) -> Any:
         return gxe.ExpectColumnValuesToNotBeNull(column=rule.columns[0], **common)
     if rule.expect == "in_set":
         return gxe.ExpectColumnValuesToBeInSet(column=rule.columns[0], value_set=list(rule.values), **common)
+    if rule.expect == "at_most":
+        return gxe.ExpectColumnMaxToBeBetween(column=rule.columns[0], max_value=rule.limit, **common)
     # A repeated key is counted by its own query: the built-in expectations hold every value of the key at once.
     query = rule.sql.strip() if rule.expect == "nothing_found" else _repeated(rule)
     return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, description=rule.title, **common)
@@ -281,6 +252,8 @@ def _judge(rule: Rule, entry: Mapping[str, Any]) -> Check:
     if rule.expect == "rows":
         observed = int(result.get("observed_value") or 0)
         return _check(rule, bool(entry["success"]), 0 if observed else 1, observed)
+    if rule.expect == "at_most":
+        return _check(rule, bool(entry["success"]), None, None)
     if rule.expect in {"not_null", "in_set"}:
         return _check(
             rule, bool(entry["success"]), int(result.get("unexpected_count") or 0), result.get("element_count")
@@ -315,7 +288,17 @@ def _check(rule: Rule, passed: bool | None, wrong: int | None, rows: int | None)
         source=rule.source,
         table_name=rule.table,
         message=message,
+        harms=_harmed(rule.table),
+        department=BUREAU,
     )
+
+
+@cache
+def _harmed(table: str) -> tuple[str, ...]:
+    """Products that a published table belongs to; all of them where it is every product's (person, coverage)."""
+    with (package_dir("codes") / "product.csv").open(encoding="utf-8", newline="") as file:
+        products = {row["code"]: row["tables"].split() for row in csv.DictReader(file)}
+    return tuple(code for code, tables in products.items() if table in tables) or tuple(products)
 
 
 def _scrub(workspace: Path) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from canbao.paths import sql_dir
 
-KEPT = frozenset({"division_now", "division_known", "city", "population_row"})
+KEPT = frozenset({"division_now", "division_known", "city", "measure_judged"})
 """Inner tables that the gates and the reports still read after the build."""
 
 VERDICT_FOLDER = "8_verdict"

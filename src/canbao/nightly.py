@@ -23,7 +23,7 @@ from canbao.errors import Blocked, CanbaoError, UserError
 from canbao.gates import Check
 from canbao.home import Home, fingerprint, write_atomically
 from canbao.previous import previous_publication
-from canbao.quality import arrivals, nights, operation, releases
+from canbao.quality import arrivals, history, measures, nights, operation, releases, repair
 from canbao.rules import Rules, load_rules
 from canbao.settings import Settings, load_settings
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from canbao.engine import Warehouse
     from canbao.intake import IntakeResult, SourceDef
     from canbao.intake.growing import Look
+    from canbao.quality.catalogue import Measure
     from canbao.quality.releases import Release
 
 STAGES = ("land", "stage", "check", "build", "audit", "publish")
@@ -99,6 +100,7 @@ class Night:
     seen: "Look | None" = None
     released: dict[str, "Release"] = field(default_factory=dict)
     missed: list[date] = field(default_factory=list)
+    catalogue: tuple["Measure", ...] = ()
 
     @property
     def landings(self) -> list[Path]:
@@ -339,11 +341,12 @@ def stage(night: Night) -> int:
     )
     night.warehouse.load_parameters(parameters)
     night.warehouse.register_sources(night.intake, night.definitions)
+    repair.load_known(night)
     return int(night.intake.files["rows_accepted"].sum() or 0)
 
 
 def check(night: Night) -> int:
-    """Judge what came in: the gates of contract.md section 2, then the suite of the staged tables.
+    """Judge what came in: the gates of contract.md section 2.
 
     Raises:
         Blocked: A blocking check failed and was not let pass.
@@ -352,12 +355,6 @@ def check(night: Night) -> int:
     _add(night, gates.intake_checks(night.intake, night.definitions, baselines))
     _add(night, arrivals.growing_checks(night.intake, night.definitions))
     night.stop_if_blocked("来文")
-    delivered = set(night.intake.files["source"].unique())
-    definitions = {name: definition for name, definition in night.definitions.items() if name in delivered}
-    rules = audit.load_suite("staged", definitions, _code_lists(night, definitions))
-    with night.timed("check", "great_expectations"):
-        _add(night, audit.run_suite(night.warehouse.con, "staged", rules, night.suite_folder))
-    night.stop_if_blocked("来文")
     return len(night.checks)
 
 
@@ -365,11 +362,15 @@ def build(night: Night) -> int:
     """Run the SQL steps in the order of their references; inner tables go when nobody reads them any more."""
     from canbao.build import last_readers, load_steps
 
-    steps = load_steps()
-    done = last_readers(steps)
+    first, then = measures.after_count([step for step in load_steps() if not step.judges])
+    done = last_readers((*first, *then))
+    with night.timed("build", "measure_def"):
+        measures.prepare(night)
     total = 0
-    for step in steps:
-        if step.judges:
+    for step in (*first, None, *then):
+        if step is None:
+            with night.timed("build", "measure_count") as entry:
+                entry["rows"] = measures.count(night) if then else 0
             continue
         with night.timed("build", step.name) as entry:
             entry["rows"] = night.warehouse.run_step(step)
@@ -380,7 +381,7 @@ def build(night: Night) -> int:
 
 
 def audit_built(night: Night) -> int:
-    """Judge what was built: the suite of the built tables.
+    """Judge what was built: the suite of the built tables, then every measure against its threshold.
 
     Raises:
         Blocked: A repeated key or a broken identity.
@@ -388,9 +389,10 @@ def audit_built(night: Night) -> int:
     from canbao.build import load_steps
 
     made = {step.name for step in load_steps()}
-    rules = [rule for rule in audit.load_suite("built") if rule.table in made or rule.table.startswith("src_")]
+    rules = [rule for rule in audit.load_suite("built") if rule.table in made]
     before = len(night.checks)
     _add(night, audit.run_suite(night.warehouse.con, "built", rules, night.suite_folder))
+    _add(night, measures.checks(night, night.suite_folder))
     night.stop_if_blocked("编制结果")
     return len(night.checks) - before
 
@@ -403,6 +405,7 @@ def publish_tables(night: Night) -> int:
     night.draft_ = publish.begin(night.home, night.options.as_of, night.run_id)
     con = night.warehouse.con
     _intake_tables(night)
+    repair.gather(night)
     night.replaced = dict(
         con.execute("SELECT source, sum(rows_replaced)::BIGINT FROM load_file GROUP BY ALL").fetchall()
     )
@@ -439,6 +442,9 @@ def publish_tables(night: Night) -> int:
         night.home, night.draft, _manifest(night, finished), make_current=night.options.make_current
     )
     night.published = night.home.published / night.options.as_of.isoformat() / night.run_id
+    if night.catalogue:
+        history.keep(con, night.home, night.options.as_of, night.insured_year)
+    repair.settle(night)
     for name in publish.retire(night.home, night.settings.keep_nights):
         night.timings.append({"stage": "publish", "step": f"retired {name}", "rows": None, "seconds": 0.0})
     return sum(entry["rows"] for entry in night.draft.tables.values())
@@ -459,18 +465,6 @@ def _add(night: Night, checks: list[Check]) -> None:
     outcomes, released = releases.apply(outcomes, releases.load(night.home), night.intake.files)
     night.released |= released
     night.checks += [replace(one, accepted_by=one.accepted_by or (who(),)) if one.accepted else one for one in outcomes]
-
-
-def _code_lists(night: Night, definitions: Mapping[str, "SourceDef"]) -> dict[str, tuple[str, ...]]:
-    """Known codes per `<source>.<field>`, from the code table that the field names."""
-    lists: dict[str, tuple[str, ...]] = {}
-    existing = {row[0] for row in night.warehouse.con.execute("SHOW TABLES").fetchall()}
-    for name, definition in definitions.items():
-        for column in definition.fields:
-            if column.codes is not None and f"code_{column.codes}" in existing:
-                rows = night.warehouse.con.execute(f"SELECT DISTINCT code FROM code_{column.codes} ORDER BY code")
-                lists[f"{name}.{column.name}"] = tuple(str(row[0]) for row in rows.fetchall())
-    return lists
 
 
 def _intake_tables(night: Night) -> None:
