@@ -5,7 +5,6 @@ Nothing that it writes holds a value of a person: results are counts, and every 
 
 import contextlib
 import csv
-import html
 import json
 import logging
 import os
@@ -331,47 +330,3 @@ def _quiet() -> Iterator[None]:
             yield
         finally:
             logger.setLevel(level)
-
-
-_MARKS = {"failed": "✗", "not_computed": "？", "passed": "✓"}
-_STATES = {"passed": "通过", "failed": "未通过", "not_computed": "未能计算"}
-_SEVERITIES = {"block": "阻断", "warn": "提醒", "info": "说明"}
-_AXES = {"completeness": "完整性", "correctness": "准确性", "consistency": "一致性", "timeliness": "及时性"}
-
-
-def write_quality_page(checks: Sequence[Check], target: Path, *, heading: str, accepted_by: str) -> None:
-    """Write the quality site's first page: every check with its state, in Chinese, with no script.
-
-    Args:
-        checks: All checks of the night.
-        target: `reports/quality/index.html`.
-        heading: Which publication it speaks of.
-        accepted_by: Who let checks pass tonight, if anybody.
-    """
-    template = (package_dir("expectations") / "quality.html").read_text(encoding="utf-8")
-    order = {"failed": 0, "not_computed": 1, "passed": 2}
-    rows = "\n".join(
-        "<tr class='{state}'><td>{id}</td><td>{title}</td><td>{where}</td><td>{axis}</td><td>{severity}</td>"
-        "<td><b>{mark} {word}</b>{accepted}</td><td class='n'>{wrong}</td><td class='n'>{rows}</td>"
-        "<td>{message}</td></tr>".format(
-            state=check.state,
-            id=html.escape(check.check_id),
-            title=html.escape(check.title),
-            where=html.escape(check.source or check.table_name or ""),
-            axis=_AXES.get(check.axis, check.axis),
-            severity=_SEVERITIES.get(check.severity, check.severity),
-            mark=_MARKS[check.state],
-            word=_STATES[check.state],
-            accepted=f"<br>已放行（{html.escape(accepted_by)}）：{html.escape(check.accepted)}"
-            if check.accepted
-            else "",
-            wrong="" if check.numerator is None else f"{check.numerator:,}",
-            rows="" if check.denominator is None else f"{check.denominator:,}",
-            message=html.escape(check.message).replace("\n", "<br>"),
-        )
-        for check in sorted(checks, key=lambda check: (order[check.state], check.severity != "block", check.check_id))
-    )
-    counts = "、".join(f"{word} {sum(check.state == state for check in checks)} 项" for state, word in _STATES.items())
-    target.parent.mkdir(parents=True, exist_ok=True)
-    page = template.replace("{{heading}}", html.escape(heading)).replace("{{counts}}", counts).replace("{{rows}}", rows)
-    target.write_text(page, encoding="utf-8")

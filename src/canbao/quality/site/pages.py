@@ -95,7 +95,7 @@ class _Site:
         self._page("districts.html", **self._districts())
         for code in self.places:
             self._page(f"districts/{code}.html", "district.html", **self._district(code))
-        self._page("departments.html", departments=self._departments())
+        self._page("departments.html", departments=self._departments(), requests=self._requests())
         self._page("funnel.html", **self._funnel())
         self._page("bridge.html", **self._bridge())
         self._page("history.html", **self._history())
@@ -323,7 +323,11 @@ class _Site:
             "overdue": [row for row in self._requests() if row["overdue"]],
             "growing": [Loose(row) for row in self.data.growing],
             "open_requests": self._requests(),
-            "not_computed": [check for check in self.failing if check["state"] == "not_computed"],
+            "not_computed": [
+                check
+                for check in self.failing
+                if check["state"] == "not_computed" and check["severity"] != "info" and not check["trial"]
+            ],
         }
 
     def _since(self) -> Row:
@@ -351,12 +355,13 @@ class _Site:
         judged = {}
         if "verdict" in self.data.tables:
             judged = {row["product"]: row for row in self.data.tables["verdict"].to_dicts()}
+        before = self.data.verdicts.get(str(self.data.previous["run_id"]), {}) if not self.data.published else {}
         return [
             {
                 "product": row["code"],
                 "title": row["title"],
                 "meaning": row["meaning"],
-                "verdict": judged.get(row["code"], {}).get("verdict", "none"),
+                "verdict": judged.get(row["code"], {}).get("verdict") or before.get(row["code"], "none"),
                 "reason": judged.get(row["code"], {}).get("reason", ""),
                 "checks": judged[row["code"]]["check_ids"]
                 if row["code"] in judged
