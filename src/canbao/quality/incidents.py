@@ -27,7 +27,8 @@ GATES = ("refused", "required", "rejected_share", "row_fall", "delivered", "grow
 RUN_FAILED, RUN_BROKEN_OFF = "run.failed", "run.broken_off"
 _RUNS = {RUN_FAILED: "夜间运行因程序故障中止", RUN_BROKEN_OFF: "夜间运行中途被中断"}
 
-Kind = Literal["opened", "worsened", "closed"]
+Kind = Literal["opened", "worsened", "still", "closed"]
+"""What a notice says of an incident; `still` only where a night is blocked by what was known."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ KEPT = 200
 TIMEOUT = 30.0
 """Seconds that a hook may take; the home stays held meanwhile."""
 
-_KINDS = {"opened": "新问题", "worsened": "加重", "closed": "已恢复"}
+_KINDS = {"opened": "新问题", "worsened": "加重", "still": "仍未通过", "closed": "已恢复"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def digest(headline: str, changes: Sequence[Change], titles: Mapping[str, str], 
 
 
 def _weight(change: Change) -> tuple[int, int, str]:
-    kinds = {"opened": 0, "worsened": 0, "closed": 1}
+    kinds = {"opened": 0, "worsened": 0, "still": 1, "closed": 2}
     return kinds[change.kind], change.incident.severity != "block", change.incident.check_id
 
 

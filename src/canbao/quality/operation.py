@@ -57,8 +57,13 @@ def _judge(night: "Night", how: str) -> None:
             changes += changed
         incidents.save(home, book)
     changes = _settled(changes)
-    if not changes and not _news(night, how, book.latest):
+    news = _news(night, how, book.latest)
+    if not changes and not news:
         return
+    if news:
+        blocking = {check.check_id for check in night.checks if check.blocks}
+        blocking -= {change.incident.check_id for change in changes}
+        changes += [Change("still", one) for one in book.open if one.check_id in blocking]
     titles = {name: definition.title for name, definition in night.definitions.items()}
     lines = notify.digest(_headline(night, how), changes, titles, f"详见 {entry.path_of(home.root)}")
     about = {
