@@ -55,7 +55,7 @@ class DivisionTree:
 
         Args:
             rows: One mapping per division.
-            places: Of the published table `place`: code to place_code.
+            places: Of the published table `division_code`: code to place_code.
         """
         return cls(
             (
@@ -87,6 +87,19 @@ class DivisionTree:
         """
         found = self.get(code) or self.get(self._places.get(code or ""))
         return found if found is not None and found.level == level else None
+
+    def place(self, code: str | None) -> Division | None:
+        """The division in use that a code lies in, of whatever level; None outside the city.
+
+        For naming where somebody is; who may see what is decided by `current` and `inside`.
+        """
+        if not code:
+            return None
+        for known in dict.fromkeys((code, code[:9].ljust(12, "0"), code[:6].ljust(12, "0"))):
+            found = self.get(known) or self.get(self._places.get(known))
+            if found is not None:
+                return found
+        return None
 
     def children(self, code: str | None) -> list[Division]:
         """The divisions right below one, in the order of the tree; those on top for None."""
@@ -140,13 +153,14 @@ def builtin_tree() -> DivisionTree:
     return DivisionTree(numbered)
 
 
+@lru_cache(maxsize=2)
 def current_tree(publication: Path | None) -> DivisionTree:
     """The divisions of a publication, read from its tables; without one, those that come with the product."""
     if publication is None or not (publication / "division.parquet").exists():
         return builtin_tree()
     import pyarrow.parquet as pq
 
-    places = publication / "place.parquet"
+    places = publication / "division_code.parquet"
     known = pq.read_table(places).to_pylist() if places.exists() else []
     return DivisionTree.of_rows(
         pq.read_table(publication / "division.parquet").to_pylist(),
