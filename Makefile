@@ -7,11 +7,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test check prove oracle bench samples docs clean
+.PHONY: help setup browser oidc demo test check prove oracle bench samples docs clean
 
 help:
 	@echo "make setup    .venv with pinned versions, and $(BIN)/canbao"
 	@echo "make browser  the chromium and the font that the tests of the pages need, where they are missing"
+	@echo "make oidc     the OpenID Connect provider that sign-in is tested against"
 	@echo "make demo     one night on data_samples/, published under .demo/"
 	@echo "make test     the tests"
 	@echo "make check    format, lint, types, SQL"
@@ -35,11 +36,21 @@ browser: setup
 	  && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-noto-cjk \
 	  fontconfig >/dev/null; } || { echo "Install chromium and a Chinese font (fonts-noto-cjk) by hand." >&2; exit 1; }
 
+# The provider that sign-in is tested against is a program of node; it lies beside the other tools, outside of git.
+oidc: .venv/oidc/.ready
+
+.venv/oidc/.ready: tests/portal/oidc/package.json .venv/.ready
+	@command -v npm >/dev/null || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+	  --no-install-recommends nodejs npm >/dev/null; } || { echo "Install node and npm by hand." >&2; exit 1; }
+	@mkdir -p $(@D) && cp $< $(@D)/
+	@cd $(@D) && npm install --no-package-lock --no-audit --no-fund --silent
+	@touch $@
+
 demo: setup
 	@$(BIN)/canbao run --landing data_samples/landing --home .demo --as-of $(DEMO_DAY)
 	@$(BIN)/python -m canbao.demo .demo
 
-test: setup browser
+test: setup browser oidc
 	@$(BIN)/python -m pytest -q -m "not slow"
 
 prove: setup browser

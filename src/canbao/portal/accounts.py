@@ -166,6 +166,11 @@ class Accounts:
         row = self._one("SELECT * FROM account WHERE name = :name", name=plain_name(name))
         return _account(row) if row else None
 
+    def usable(self, name: str) -> Account | None:
+        """One account, put to sleep first where it was not used for too long."""
+        account = self.get(name)
+        return self._fall_asleep(account) if account else None
+
     def all(self) -> list[Account]:
         """All accounts by name."""
         return [_account(row) for row in self._rows("SELECT * FROM account ORDER BY name")]

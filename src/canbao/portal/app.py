@@ -157,10 +157,13 @@ def create_app(
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     from canbao.portal.watch import daily_copies
 
-    copies = asyncio.create_task(daily_copies(app.state.portal))
+    portal: Portal = app.state.portal
+    await run_in_threadpool(portal.store.current)
+    copies = asyncio.create_task(daily_copies(portal))
     try:
         yield
     finally:
+        await run_in_threadpool(portal.store.close)
         copies.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await copies
@@ -313,7 +316,9 @@ def _enter(request: Request, page: Page) -> Response | None:
     else:
         state.token, state.browser, state.csrf = token, token, csrf_token(token)
         account = state.session.account
-        state.inside = state.session.stage == "in" and not portal.accounts.password_expired(account)
+        # Who came through the provider has no use for a password, nor for changing it.
+        expired = portal.accounts.password_expired(account) and not state.session.method.startswith("oidc")
+        state.inside = state.session.stage == "in" and not expired
         state.scope = Rights.of(account, portal.tree)
     if not page.needs:
         return None

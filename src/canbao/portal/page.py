@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -19,10 +19,13 @@ from canbao.home import Home
 from canbao.paths import package_dir
 from canbao.portal.accounts import Account, Accounts, Session, utc_now
 from canbao.portal.audit_log import AuditLog
-from canbao.portal.divisions import DivisionTree, builtin_tree
+from canbao.portal.divisions import DivisionTree, current_tree
 from canbao.portal.scope import EXPORT_WORDS, ROLE_WORDS, Scope, refuse
 from canbao.portal.second_factor import SecondFactor, Totp
 from canbao.portal.settings import PortalSettings
+
+if TYPE_CHECKING:
+    from canbao.portal.store import Store
 
 CHINA = ZoneInfo("Asia/Shanghai")
 
@@ -66,6 +69,7 @@ class Publication:
         age_hours: How long ago.
         stale: Whether that is longer than promised.
         released: Names of checks that somebody let pass.
+        doubtful: Products that may not be used without care: rows of the table `verdict`.
     """
 
     as_of: str
@@ -74,6 +78,7 @@ class Publication:
     age_hours: float | None
     stale: bool
     released: tuple[str, ...]
+    doubtful: tuple[dict[str, Any], ...]
 
 
 @dataclass
@@ -122,19 +127,18 @@ class Portal:
         return environment
 
     @cached_property
-    def store(self) -> Any:
+    def store(self) -> "Store":
         """The publications, as `canbao.portal.store` serves them."""
-        try:
-            from canbao.portal.store import Store
-        except ImportError:
-            return _Nothing()
+        from canbao.portal.store import Store
+
         return Store(self.home)
 
     @property
     def tree(self) -> DivisionTree:
-        """Divisions of the publication that is served, else those that come with the product."""
+        """Divisions of the publication that is served, else of the one on its way, else those of the product."""
         current = self.store.current()
-        return builtin_tree() if current is None else current.tree
+        tree: DivisionTree = current_tree(Home(self.home).current_publication()) if current is None else current.tree
+        return tree
 
     def publication(self) -> Publication | None:
         """What is served now; None before the first night."""
@@ -154,6 +158,7 @@ class Portal:
             age_hours=age,
             stale=age is None or age > self.settings.max_age_hours,
             released=tuple(str(one.get("check_id")) for one in manifest.get("accepted", [])),
+            doubtful=tuple(one for one in current.verdicts if one["verdict"] != "usable"),
         )
 
 
@@ -346,13 +351,6 @@ def page_text(request: Request, template: str, **values: Any) -> str:
             **values,
         }
     )
-
-
-class _Nothing:
-    """No publications."""
-
-    def current(self) -> Any:
-        return None
 
 
 NAV = (

@@ -3,7 +3,9 @@
 As NIST SP 800-63B has it: length instead of mixtures of signs, any script, and nothing from a list of common ones.
 """
 
+import re
 import threading
+import tomllib
 import unicodedata
 from functools import lru_cache
 
@@ -24,10 +26,12 @@ PARALLEL = 2
 _HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=47104, parallelism=1, hash_len=32, salt_len=16)
 _SLOTS = threading.BoundedSemaphore(PARALLEL)
 
-_LEET = str.maketrans("013457@$!|", "oieastasil")
+_ALIKE = {"a": "a@4", "e": "e3", "i": "i1!", "l": "l1", "o": "o0", "s": "s$5", "t": "t7"}
+"""Signs that people put for a letter, and think it makes a password."""
+
 _ROWS = (
     "1234567890",
-    "qwertyuiop",
+    "qwertyuiopasdfghjklzxcvbnm",
     "asdfghjkl",
     "zxcvbnm",
     "abcdefghijklmnopqrstuvwxyz",
@@ -89,14 +93,23 @@ def fault(password: str, name: str) -> str:
 
 
 def _common(plain: str) -> bool:
-    words = {plain, plain.translate(_LEET), "".join(sign for sign in plain if sign.isalnum())}
-    return any(word in _listed() or _repeated(word) or _walked(word) for word in words)
+    bare = "".join(sign for sign in plain if sign.isalnum())
+    return any(_listed().fullmatch(word) or _repeated(word) or _walked(word) for word in (plain, bare))
 
 
 @lru_cache
-def _listed() -> frozenset[str]:
-    text = (package_dir("portal") / "common_passwords.txt").read_text(encoding="utf-8")
-    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+def _listed() -> re.Pattern[str]:
+    """`common_passwords.toml` as one pattern: tens of thousands of passwords from a few hundred pieces."""
+    lists = tomllib.loads((package_dir("portal") / "common_passwords.toml").read_text(encoding="utf-8"))
+    words, endings, whole = (
+        "|".join("".join(_alike(sign) for sign in one) for one in lists[name].split())
+        for name in ("words", "endings", "whole")
+    )
+    return re.compile(f"{whole}|(?:{endings}){{0,2}}(?:{words}){{1,2}}(?:{endings}){{0,2}}")
+
+
+def _alike(sign: str) -> str:
+    return f"[{_ALIKE[sign]}]" if sign in _ALIKE else re.escape(sign)
 
 
 def _repeated(word: str) -> bool:

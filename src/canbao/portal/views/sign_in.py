@@ -1,12 +1,12 @@
 """Signing in and out, the second factor at sign-in, and for one action."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from canbao.portal.accounts import Account, Session, SignIn, plain_name
+from canbao.portal.accounts import Session, SignIn, plain_name
 from canbao.portal.page import (
     Stop,
     account_of,
@@ -20,6 +20,9 @@ from canbao.portal.page import (
     portal_of,
     render,
 )
+
+if TYPE_CHECKING:
+    from canbao.portal.oidc import Found
 
 _WRONG = "用户名或密码不正确。连续输错会被锁定；忘记密码请联系系统管理员。"
 _ASLEEP = "密码正确，但账号尚未授权或因长期未用已休眠，请联系安全管理员。"
@@ -170,13 +173,15 @@ async def from_provider(request: Request) -> Response:
     except OidcError as error:
         await run_in_threadpool(_refused, request, error)
         raise Stop(error.message, 403) from None
-    return await run_in_threadpool(_in, request, found.account, found.method, found.next)
+    return await run_in_threadpool(_in, request, found)
 
 
 def _refused(request: Request, error: Any) -> None:
     note(request, "sign_in", target=error.account, account=error.account, outcome="refused", reason=error.reason)
 
 
-def _in(request: Request, account: Account, method: str, go_to: str) -> Response:
-    note(request, "sign_in", target=account.name, account=account.name, role=account.role, method=method)
-    return enter(request, portal_of(request).accounts.begin(account, request.state.address, method), go_to)
+def _in(request: Request, found: "Found") -> Response:
+    account = found.account
+    note(request, "sign_in", target=account.name, account=account.name, role=account.role, method=found.method)
+    token = portal_of(request).accounts.begin(account, request.state.address, found.method, found.stage)
+    return enter(request, token, "/login/code" if found.stage == "code" else found.next)
