@@ -1,7 +1,7 @@
 """What a role sees of each field: the one function that every page and every file gets its values from.
 
-Who sees what is data (`fields.csv`): `full`, `mask` (full after a second confirmation, for who holds the right), `masked`
-(always), `word` (已由部门核实), `hide`. The most particular row counts: role before value before table.
+Who sees what is data (`fields.csv`): `full`, `mask` (full after a second confirmation, for who holds the right),
+`masked` (always), `word` (已由部门核实), `hide`. The most particular row counts: role before value before table.
 """
 
 import csv
@@ -138,7 +138,7 @@ def present(row: Mapping[str, Any], table: str, scope: Scope, *, full: bool = Fa
         elif field in _TELEPHONES:
             seen[field] = value or "" if full and show == "mask" else mask_tel(value)
         else:
-            seen[field] = in_words(table, field, value, scope.tree)
+            seen[field] = in_words(table, field, value, scope)
     return seen
 
 
@@ -152,8 +152,9 @@ def number(certno: str | None, row: Mapping[str, Any]) -> str:
     return mask_certno(certno, Shown(age=True, gend=True))
 
 
-def in_words(table: str, field: str, value: Any, tree: DivisionTree) -> Any:
+def in_words(table: str, field: str, value: Any, scope: Scope) -> Any:
     """One value in words; numbers, dates and truth stay what they are."""
+    tree = scope.tree
     if value is None:
         return ""
     if isinstance(value, bool | int | float | Decimal | date):
@@ -166,7 +167,7 @@ def in_words(table: str, field: str, value: Any, tree: DivisionTree) -> Any:
     if field in _INSURANCES:
         return insurance(value)
     if field in _PLACES:
-        return place(tree, value)
+        return place(tree, value, scope.division.code if scope.division else None)
     if field in _BUREAUS:
         return bureau(tree, value)
     if field in _MONTHS:

@@ -1,12 +1,5 @@
--- The first publication of its insured year is compared with nothing.
-CREATE TABLE before (
-    person_id UUID,
-    certno VARCHAR,
-    psn_name VARCHAR,
-    gend VARCHAR,
-    age INTEGER,
-    household_no VARCHAR,
-    uninsured_reason VARCHAR,
-    household_tree INTEGER,
-    residence_tree INTEGER
-);
+-- The first publication of its insured year has nothing to be compared with: as if everybody had stood where they stand.
+CREATE TABLE before AS
+SELECT person_id, certno, psn_name, gend, age, household_no, uninsured_reason, household_tree, residence_tree
+FROM person
+WHERE insured_status = 'uninsured';

@@ -54,15 +54,12 @@ SELECT
     l.feedback_date,
     l.feedback_division,
     l.feedback_until,
-    coalesce(f.tree_no, 0) AS feedback_tree,
     coalesce(b.household_tree, 0) AS was_household,
-    coalesce(b.residence_tree, 0) AS was_residence,
-    (b.person_id IS NULL) AS is_new
+    coalesce(b.residence_tree, 0) AS was_residence
 FROM responsible AS r
 INNER JOIN listed AS l ON r.person_id = l.person_id
 LEFT JOIN tag_set AS t ON l.tags = t.tags
 LEFT JOIN before AS b ON l.person_id = b.person_id
-LEFT JOIN code_place AS f ON rpad(l.feedback_division, 12, '0') = f.code
 ORDER BY r.tree, l.household_no, l.person_id, r.role;
 
 -- Who has left the list, or a division's part of it, since.

@@ -1,0 +1,10 @@
+SELECT l.k, d.*
+FROM (
+    SELECT n, k
+    FROM duplicate_of($t0, $t1, $basis, $action, $kind, $state, $part)
+    WHERE k > $after
+    ORDER BY k
+    LIMIT $size OFFSET $skip
+) AS l
+INNER JOIN duplicate AS d ON l.n = d.rowid
+ORDER BY l.k;
