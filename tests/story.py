@@ -143,26 +143,29 @@ class Story:
             turn = number % max(frame.height, 1) if source in frames else 0
             self.deliver(source, pl.concat([frame[turn:], frame[:turn]]))
 
-    def run(self, *, great_expectations: bool = True, **options: Any) -> nightly.Night:
+    def run(self, *, great_expectations: bool = True, reports: bool = True, **options: Any) -> nightly.Night:
         """The night of today, in this process and without the flow engine.
 
         Args:
-            great_expectations: False leaves its suites and pages out, which saves a second.
+            great_expectations: False leaves its suites and pages out, which saves seconds.
+            reports: False leaves workbooks and pages out, likewise.
             options: Further fields of `canbao.nightly.Options`.
 
         Raises:
             Blocked: A blocking check failed.
         """
         asked = nightly.Options(**{"landing": self.landing, "home": self.home, "as_of": self.day, **options})
-        suite, pages = audit.run_suite, audit.write_data_docs
+        suite, pages, write_reports = audit.run_suite, audit.write_data_docs, nightly._reports
         if not great_expectations:
             audit.run_suite = lambda *_: []  # type: ignore[assignment]
             audit.write_data_docs = lambda *_: None  # type: ignore[assignment]
+        if not reports:
+            nightly._reports = lambda _: None  # type: ignore[assignment]
         try:
             with nightly.open_night(asked) as night:
                 nightly.run(night)
         finally:
-            audit.run_suite, audit.write_data_docs = suite, pages
+            audit.run_suite, audit.write_data_docs, nightly._reports = suite, pages, write_reports
         return night
 
     def uninsured(self) -> list[str]:
