@@ -17,7 +17,7 @@ from canbao.paths import flows_dir, package_dir, sql_dir
 HISTORY_TABLES = ("identifier", "notice", "duplicate_enrollment")
 """Tables of a dropped publication that stay in `<home>/history` (contract section 6)."""
 
-_CODE = {".py", ".sql", ".toml", ".csv", ".json", ".html"}
+_CODE = {".py", ".sql", ".toml", ".csv", ".json", ".html", ".css"}
 
 
 @dataclass
