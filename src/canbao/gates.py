@@ -343,7 +343,7 @@ def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseli
         denominator=last.accepted,
         value=max(worst, 0.0),
         message=f"“{definition.title}”行数骤降：{told}{more}（对比 {last.delivery} 批）。请与报送部门核实是否漏报；"
-        f"确属正常的，加 --accept row_fall.{name} --reason 理由 重新运行。"
+        "确属正常的，按下面的办法放行。"
         if bad
         else "",
     )

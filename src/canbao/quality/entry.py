@@ -92,9 +92,11 @@ def _why(found: Standing) -> str:
     failing = list((found.last or {}).get("failing_checks") or [])
     if found.state != "blocked" or not failing:
         return in_words(found.state)
+    titles = {one.check_id: one.title for one in found.incidents}
+    named = "、".join(titles.get(check_id, check_id) for check_id in failing[:3]) + ("…" if len(failing) > 3 else "")
     since = [one.opened for one in found.incidents if one.check_id in failing]
     first = f"，自 {min(since)} 起" if since else ""
-    return f" {len(failing)} 项阻断检查未通过（{'、'.join(failing[:5])}{'…' if len(failing) > 5 else ''}{first}）"
+    return f" {len(failing)} 项阻断检查未通过（{named}{first}）"
 
 
 def _links(home: Home, found: Standing) -> list[dict[str, str]]:
