@@ -36,6 +36,7 @@ def bench(arguments: argparse.Namespace) -> int:
     night = _child([*command, "--as-of", str(arguments.as_of)])
     records = sorted((night_home / "runs").glob("*.json"))
     record = json.loads(records[-1].read_text(encoding="utf-8")) if records else {}
+    gates = gates_seconds(record.get("timings", []))
     figures = {
         "landing": str(landing),
         "landing_bytes": _bytes(landing),
@@ -44,6 +45,8 @@ def bench(arguments: argparse.Namespace) -> int:
         "floor_bytes_written": written,
         "night_seconds": round(night["seconds"], 2),
         "ratio": round(night["seconds"] / floor["seconds"], 2),
+        "gates_seconds": round(gates, 2),
+        "gates_share": round(gates / night["seconds"], 4),
         "night_peak_mb": night["peak_mb"],
         "flow_server_peak_mb": night["others_peak_mb"],
         "bytes_published": _bytes((night_home / "published" / "current").resolve()) if night["status"] == 0 else 0,
@@ -55,6 +58,24 @@ def bench(arguments: argparse.Namespace) -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return int(night["status"])
+
+
+def gates_seconds(timings: list[dict[str, Any]]) -> float:
+    """Seconds that a night spends on judging data: gates and suites, and the measures' steps within the build.
+
+    Args:
+        timings: Entries with stage, step (None for a whole stage) and seconds, as the run's record has them.
+    """
+    from canbao.build import load_steps
+    from canbao.quality.measures import OWN_STEPS
+
+    own = OWN_STEPS | {step.name for step in load_steps() if step.path.parent.name == "7_quality"}
+    return sum(
+        (entry.get("seconds") or 0.0 for entry in timings
+         if (entry["step"] is None and entry["stage"] in {"check", "audit"})
+         or (entry["stage"] == "build" and entry["step"] in own)),
+        0.0,
+    )  # fmt: skip
 
 
 def _landing(home: Path, persons: int, seed: int, as_of: date) -> Path:
@@ -123,6 +144,8 @@ def _lines(figures: dict[str, Any]) -> list[str]:
         f" (flow server besides: {figures['flow_server_peak_mb']:,} MB)"
         f"   published {figures['bytes_published'] / mb:,.0f} MB, staged {figures['bytes_staged'] / mb:,.0f} MB",
         f"ratio        {figures['ratio']:8.2f}     exit status {figures['exit_status']}",
+        f"gates        {figures['gates_seconds']:8.2f} s   {figures['gates_share']:.1%} of the night"
+        " (stages check and audit, steps of the measures)",
         "",
         f"{'stage':<9}{'step':<34}{'seconds':>9}{'rows':>14}{'rows/s':>14}",
     ]
