@@ -8,6 +8,9 @@ CREATE TABLE repair_measure (
     measure_id VARCHAR, source VARCHAR, department VARCHAR, problem VARCHAR, suggestion VARCHAR
 );
 
+-- rows that are wrong by such a measure, as the scan of the measures numbers them
+CREATE TABLE wrong_line (measure_id VARCHAR, row_no BIGINT);
+
 -- wrong rows of the sources. content: digest of the columns shown and, behind the colon, keyed digest of their values;
 -- known: a department has confirmed the row and what is shown of it has not changed since
 CREATE TABLE wrong_row (

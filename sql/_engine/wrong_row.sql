@@ -1,23 +1,26 @@
--- The wrong rows of one source, for all its measures in one pass. Each measure is one entry of the list, null where the
--- row is right. A row without the first part of its key is told by all it holds, so that twins are one item.
+-- The wrong rows of one source, by the numbers that the scan of its measures kept. A row without the first part of its
+-- key is told by all it holds, so that twins are one item.
 INSERT INTO wrong_row
 WITH
-failing AS (
-    SELECT
-        t.row_no,
-        concat_ws(' / ', {key}) AS key_text,
-        CASE WHEN t.{first_key} IS NULL THEN concat_ws('|', {fields}) ELSE concat_ws('|', {key_parts}) END AS key_value,
-        list_filter([
-            {measures}
-        ], lambda x: x IS NOT NULL) AS found
-    FROM {table} AS t
-    CROSS JOIN run_input AS run
-    WHERE {any_wrong}
-),
-
 item AS (
-    SELECT row_no, key_text, key_value, unnest(found, recursive := true)
-    FROM failing
+    SELECT
+        w.measure_id,
+        w.row_no,
+        concat_ws(' / ', {key}) AS key_text,
+        {key_value} AS key_value,
+        CASE w.measure_id
+            {divisions}
+        END AS division_code,
+        CASE w.measure_id
+            {shown}
+        END AS shown,
+        CASE w.measure_id
+            {names}
+        END AS names
+    FROM wrong_line AS w
+    INNER JOIN src_{source} AS t ON t.row_no = w.row_no
+    CROSS JOIN run_input AS run
+    WHERE w.measure_id IN ({measure_ids})
 ),
 
 hashed AS (

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 COUNTED = frozenset({"measure_count", "code_count", "wrong_row"})
 """Tables that the scan fills: a step that reads one of them runs after it."""
 
+OWN_STEPS = frozenset({"measure_def", "measure_count"})
+"""Names under which a night times what is done here besides the steps of `sql/7_quality`."""
+
 SEEN_PUBLICATIONS = 60
 """Publications whose files a delivery is compared with, so that an old file under a new date is seen."""
 
@@ -88,10 +91,8 @@ def count(night: "Night") -> int:
     rows_of = {(f"src_{name}", night.definitions[name].county or "NULL"): name for name in delivered}
     for (table, division), measures in groups.items():
         scan(con, table, division, measures, rows_of.get((table, division)))
-    wrong = dict(con.execute("SELECT measure_id, numerator FROM measure_count WHERE division_code = ''").fetchall())
-    definitions = {name: night.definitions[name] for name in delivered}
-    repair_rows.collect(con, definitions, catalogue, wrong)
-    return len(wrong)
+    repair_rows.collect(con, {name: night.definitions[name] for name in delivered}, catalogue)
+    return len(con.execute("SELECT measure_id FROM measure_count WHERE division_code = ''").fetchall())
 
 
 def scan(
@@ -239,18 +240,28 @@ def _template(name: str) -> str:
 
 
 def _scan(table: str, division: str, measures: Sequence[Measure], source: str | None) -> str:
+    sent = {one.measure_id for one in repair_rows.sent_measures(measures)}
     flags = [f"NULL::BOOLEAN AS {name}" for name in (("none",) if not measures else ())]
-    pairs = [f"{{'measure_id': 'rows.{source}', 'numerator': count(*), 'denominator': count(*)}}"] if source else []
+    pairs = [_pair(f"rows.{source}", "count(*)", "count(*)", "NULL")] if source else []
     for number, one in enumerate(measures):
         plain = one.of == "true"
         flags.append(f"({one.wrong}) AS w{number}" if plain else f"(({one.of}) AND ({one.wrong})) AS w{number}")
         flags += [] if plain else [f"({one.of}) AS o{number}"]
         out_of = "count(*)" if plain else f"count(*) FILTER (o{number})"
-        wrong = f"count(*) FILTER (w{number})"
-        pairs.append(f"{{'measure_id': '{one.measure_id}', 'numerator': {wrong}, 'denominator': {out_of}}}")
+        lines = f"list(row_no) FILTER (w{number})" if one.measure_id in sent else "NULL"
+        pairs.append(_pair(one.measure_id, f"count(*) FILTER (w{number})", out_of, lines))
     return _template("_measure_scan").format(
-        division=f"({division})::VARCHAR", table=table, flags=", ".join(flags), pairs=", ".join(pairs)
+        division=f"({division})::VARCHAR",
+        table=table,
+        row_no="t.row_no" if sent else "NULL::BIGINT",
+        flags=", ".join(flags),
+        pairs=", ".join(pairs),
     )
+
+
+def _pair(measure_id: str, numerator: str, denominator: str, wrong: str) -> str:
+    counts = f"'numerator': {numerator}, 'denominator': {denominator}, 'wrong': {wrong}::BIGINT[]"
+    return f"{{'measure_id': '{measure_id}', {counts}}}"
 
 
 def _not_computed(con: "duckdb.DuckDBPyConnection", measure: Measure) -> None:

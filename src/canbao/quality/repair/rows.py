@@ -1,7 +1,7 @@
 """The wrong rows of tonight's sources, as the warehouse's table `wrong_row`: what `repair_item` publishes.
 
-Only measures with a suggestion are sent to a department, and none that is on trial. One pass over a source finds the
-rows of all its measures; a source without wrong rows is not read again.
+Only measures with a suggestion are sent to a department, and none that is on trial. The scan of the measures numbers
+the wrong rows, so that a source is read again for these alone, and not at all where nothing is wrong.
 """
 
 import hashlib
@@ -28,34 +28,31 @@ def texts() -> dict[str, Any]:
 
 
 def sent_measures(catalogue: Iterable["Measure"]) -> list["Measure"]:
-    """The measures whose wrong rows go to a department."""
-    return [one for one in catalogue if one.source is not None and one.wrong and one.suggestion and not one.trial]
+    """The measures whose wrong rows go to a department: rows of a source, with a suggestion, and not on trial."""
+    return [
+        one for one in catalogue if one.table == f"src_{one.source}" and one.wrong and one.suggestion and not one.trial
+    ]
 
 
 def collect(
-    con: "duckdb.DuckDBPyConnection",
-    definitions: Mapping[str, "SourceDef"],
-    catalogue: Iterable["Measure"],
-    wrong: Mapping[str, int | None] | None = None,
-) -> dict[str, int]:
+    con: "duckdb.DuckDBPyConnection", definitions: Mapping[str, "SourceDef"], catalogue: Iterable["Measure"]
+) -> None:
     """Put the wrong rows of the sources into `wrong_row`, and the measures that were computed into `repair_measure`.
 
     Args:
-        con: The open warehouse with its sources, `run_input`, `secret`, `staged_file` and `known_item`.
+        con: The open warehouse after the scan of the measures: `measure_count` and `wrong_line` are there.
         definitions: The sources that were delivered; measures of others were not computed.
-        catalogue: Measures; those that are not sent to a department, and those collected before, are passed over.
-        wrong: Wrong rows per measure as counted before, None where a measure could not be computed; where it is
-            given, a source without wrong rows is not read.
-
-    Returns:
-        Per measure how many of its wrong rows are known: confirmed by their department, so that they are not judged.
+        catalogue: Measures; those that are not sent to a department are passed over.
     """
-    done = {row[0] for row in con.execute("SELECT measure_id FROM repair_measure").fetchall()}
-    asked = [one for one in sent_measures(catalogue) if one.measure_id not in done]
+    query = "SELECT measure_id, numerator FROM measure_count WHERE division_code = '' AND numerator IS NOT NULL"
+    counted = dict(con.execute(query).fetchall())
     for name, definition in definitions.items():
-        _collect(con, definition, [one for one in asked if one.source == name], wrong)
-    query = "SELECT measure_id, count(*) FROM wrong_row WHERE known GROUP BY measure_id"
-    return {str(name): int(rows) for name, rows in con.execute(query).fetchall()}
+        measures = [one for one in sent_measures(catalogue) if one.source == name and one.measure_id in counted]
+        for one in measures:
+            _computed(con, (one.measure_id, name, one.department, one.title, one.suggestion))
+        wrong = [one for one in measures if counted[one.measure_id]]
+        if wrong:
+            con.execute(_statement(definition, wrong))
 
 
 def collect_rejected(con: "duckdb.DuckDBPyConnection", definitions: Mapping[str, "SourceDef"]) -> None:
@@ -78,68 +75,40 @@ def collect_rejected(con: "duckdb.DuckDBPyConnection", definitions: Mapping[str,
         _computed(con, (f"{REJECTED}.{name}", name, definition.department, "", ""))
 
 
-def _collect(
-    con: "duckdb.DuckDBPyConnection",
-    definition: "SourceDef",
-    measures: list["Measure"],
-    wrong: Mapping[str, int | None] | None,
-) -> None:
-    import duckdb
-
-    if wrong is not None:
-        measures = [one for one in measures if wrong.get(one.measure_id) is not None]
-    found = [one for one in measures if wrong is None or wrong[one.measure_id]]
-    relations = dict.fromkeys(one.table for one in found)
-    failed: set[str] = set()
-    for table in relations:
-        group = [one for one in found if one.table == table]
-        try:
-            con.execute(_statement(definition, table, group))
-        except duckdb.Error:  # one condition that cannot be computed must not hide the others
-            for one in group:
-                try:
-                    con.execute(_statement(definition, table, [one]))
-                except duckdb.Error:
-                    failed.add(one.measure_id)
-    for one in measures:
-        if one.measure_id not in failed:
-            _computed(con, (one.measure_id, definition.name, one.department, one.title, one.suggestion))
-
-
 def _computed(con: "duckdb.DuckDBPyConnection", row: tuple[str, ...]) -> None:
     con.execute("INSERT INTO repair_measure VALUES (?, ?, ?, ?, ?)", list(row))
 
 
-def _statement(definition: "SourceDef", table: str, measures: list["Measure"]) -> str:
+def _statement(definition: "SourceDef", measures: list["Measure"]) -> str:
     template = (sql_dir() / "_engine" / "wrong_row.sql").read_text("utf-8")
     return template.format(
         source=definition.name,
-        table=table,
-        first_key=definition.key[0],
         key=", ".join(f"t.{name}" for name in definition.key),
-        key_parts=_parts(definition.key),
-        fields=_parts(field.name for field in definition.fields),
-        measures=",\n            ".join(map(_entry, measures)),
-        any_wrong="\n        OR ".join(map(_condition, measures)),
+        key_value=_key_value(definition),
+        measure_ids=", ".join(f"'{one.measure_id}'" for one in measures),
+        divisions=_cases((one, f"({one.division or 'NULL'})::VARCHAR") for one in measures),
+        shown=_cases((one, _shown(one)) for one in measures),
+        names=_cases((one, f"'{hashlib.sha256(','.join(one.columns).encode()).hexdigest()[:4]}'") for one in measures),
     )
 
 
-def _parts(names: Iterable[str]) -> str:
-    return ", ".join(f"coalesce(t.{name}::VARCHAR, '')" for name in names)
+def _key_value(definition: "SourceDef") -> str:
+    key = _joined(definition.key)
+    first = definition.field(definition.key[0])
+    if first.not_blank:
+        return key
+    return f"CASE WHEN t.{first.name} IS NULL THEN {_joined(one.name for one in definition.fields)} ELSE {key} END"
 
 
-def _condition(measure: "Measure") -> str:
-    return f"(({measure.of}) AND ({measure.wrong}))"
+def _joined(names: Iterable[str]) -> str:
+    parts = ", ".join(f"coalesce(t.{name}::VARCHAR, '')" for name in names)
+    return f"concat_ws('|', {parts})"
 
 
-def _entry(measure: "Measure") -> str:
-    shown = ", ".join(f"'{name}', t.{name}::VARCHAR" for name in measure.columns)
-    names = hashlib.sha256(",".join(measure.columns).encode()).hexdigest()[:4]
-    fields = {
-        "measure_id": f"'{measure.measure_id}'",
-        "division_code": f"({measure.division or 'NULL'})::VARCHAR",
-        "shown": f"json_object({shown})::VARCHAR",
-        "names": f"'{names}'",
-    }
-    struct = ", ".join(f"'{name}': {value}" for name, value in fields.items())
-    return f"CASE WHEN {_condition(measure)} THEN {{{struct}}} END"
+def _shown(measure: "Measure") -> str:
+    values = ", ".join(f"'{name}', t.{name}::VARCHAR" for name in measure.columns)
+    return f"json_object({values})::VARCHAR"
+
+
+def _cases(of: Iterable[tuple["Measure", str]]) -> str:
+    return "\n            ".join(f"WHEN '{one.measure_id}' THEN {text}" for one, text in of)
