@@ -44,8 +44,10 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 
 def options(parser: argparse.ArgumentParser) -> set[str]:
-    """Long options of a subcommand."""
-    return {text for action in parser._actions for text in action.option_strings if text.startswith("--")} - {"--help"}
+    """Long options of a subcommand and of what lies below it (`canbao release ask`)."""
+    found = {text for action in parser._actions for text in action.option_strings if text.startswith("--")} - {"--help"}
+    below = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return found.union(*(options(one) for choices in below for one in choices.values()))
 
 
 # ------------------------------------------------------------------------------------------------- made from the tree
