@@ -562,15 +562,8 @@ class _Site:
 
     def _ages(self, source: Row) -> list[Row]:
         """Days between a night and the newest delivery that it used, as far as a measure keeps it."""
-        for measure_id in (f"{source['name']}.age", f"{source['name']}.delivery_age", f"age.{source['name']}"):
-            rows = self._measures.get((measure_id, ""), [])
-            if rows:
-                return [
-                    self._point({**row, "value": row["numerator"] if row["value"] is None else row["value"]}, False)
-                    for row in rows
-                    if row["value"] is not None or row["numerator"] is not None
-                ]
-        return []
+        rows = self._measures.get((f"{source['name']}.age", ""), [])
+        return [self._point({**row, "value": row["numerator"]}, False) for row in rows if row["numerator"] is not None]
 
     # --------------------------------------------------------------------------------------------------- districts
 
@@ -630,7 +623,7 @@ class _Site:
             for night in past["should_be_insured"]
             if (value := _rate(past["insured"].get(night), past["should_be_insured"][night])) is not None
         ]
-        missing = [self._point({"night": night, "value": value}, False) for night, value in past["uninsured"].items()]
+        missing = self._line(past["uninsured"])
         measures = self._by_division.get(key, [])
         changed = [row for row in measures if row["failed"] or row["worse"] or row["failed"] is None]
         return {
@@ -640,7 +633,7 @@ class _Site:
             "figures": figures,
             "rates": rates,
             "missing": missing,
-            "trend": _side_by_side(missing, rates),
+            "trend": _side_by_side(*(self._line(past[name]) for name in MAIN), rates),
             "chart": _moving(missing, f"{self.places[code]}未参保人数（户籍口径）"),
             "rate_chart": _moving(rates, f"{self.places[code]}参保率（户籍口径）", percent=True),
             "matrix": self._matrix(code),
@@ -652,6 +645,9 @@ class _Site:
             "changed": changed,
             "grade": self._grades("district").get(code),
         }
+
+    def _line(self, values: Mapping[str, int]) -> list[Row]:
+        return [self._point({"night": night, "value": value}, False) for night, value in values.items()]
 
     def _ledger_past(self, basis: str, division: str, measure: str) -> dict[str, int]:
         rows = self._measures.get((f"ledger.{basis}.{measure}", division), [])
