@@ -80,6 +80,7 @@ paired AS (
         coalesce(t.in_population, false) AS registered_is,
         coalesce(e.resd_status IN ('2', '5'), false) AS away_was,
         coalesce(t.resd_status IN ('2', '5'), false) AS away_is,
+        coalesce(t.resd_status NOT IN ('2', '5'), false) AS here_is,
         t.brdy,
         coalesce(t.has_birth_record, false) AS has_birth_record,
         coalesce(e.evidence_mark = t.evidence_mark, false) AS same_evidence,
@@ -126,7 +127,7 @@ explained AS (
                 AND NOT j.away_was
                 AND j.status_was IS NOT NULL
                 THEN 'moved_out'
-            WHEN j.status_was IN ('excluded_moved', 'excluded_abroad') AND NOT j.away_is THEN 'moved_back'
+            WHEN j.status_was IN ('excluded_moved', 'excluded_abroad') AND j.here_is THEN 'moved_back'
             WHEN j.registered_is AND NOT j.registered_was THEN 'registered'
             WHEN
                 j.status_is = 'resident'
@@ -152,6 +153,7 @@ explained AS (
                 AND j.any_no IS NOT NULL
                 THEN 'paid_otherwise'
             WHEN j.status_was IS NULL THEN 'appeared'
+            WHEN j.registered_was AND NOT j.registered_is THEN 'left_population'
             WHEN j.has_moved THEN 'moved'
             WHEN j.was_reorganised THEN 'division_changed'
             WHEN previous_run.rules_changed AND j.same_evidence THEN 'rules_changed'
