@@ -122,8 +122,23 @@ ROUTES: tuple[Page, ...] = (
     Page("/audit", _GET, "audit:show", "read_audit"),
     Page("/audit.csv", _GET, "audit:as_csv", "read_audit"),
     # People and their figures.
-    Page("/", _GET, "ledger:home", "see_ledger"),
+    Page("/", _GET, "home:show", "see_ledger"),
     Page("/ledger", _GET, "ledger:show", "see_ledger"),
+    Page("/people", _GET, "people:people", "see_people"),
+    Page("/uninsured", _GET, "people:uninsured", "see_people"),
+    Page("/duplicates", _GET, "people:duplicates", "see_people"),
+    Page("/search", _GET, "search:form", "see_people"),
+    Page("/search", _POST, "search:find", "see_people"),
+    Page("/person/{person_id}", _GET, "person:show", "see_people"),
+    Page("/person/{person_id}/sheet", _GET, "person:sheet", "see_people"),
+    Page("/person/{person_id}/objection", _POST, "person:object_to", "object"),
+    Page("/objections", _GET, "objections:show", "see_objections"),
+    Page("/objections", _POST, "objections:answer", "see_objections"),
+    # What a publication brings with it, and how it came about.
+    Page("/quality", _GET, "quality:start", "see_quality"),
+    Page("/quality/{name:path}", _GET, "quality:show", "see_quality"),
+    Page("/rules.html", _GET, "quality:rule_book", "see_ledger"),
+    Page("/runs", _GET, "quality:runs", "see_runs"),
 )
 """All routes; whatever is not here is not there."""
 

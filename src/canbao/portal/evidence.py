@@ -139,7 +139,7 @@ def _ids(value: Any) -> str:
 
 def finding_words(row: Mapping[str, Any], scope: Scope) -> list[str]:
     """What a finding rests on; nothing for roles that must not read it."""
-    if show_of("anomaly", "evidence", scope.role) == "hide":
+    if show_of("anomaly", "facts", scope.role) == "hide":
         return []
     known = facts(row["evidence"])
     said = []

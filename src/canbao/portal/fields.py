@@ -23,7 +23,7 @@ VERIFIED = "已由部门核实"
 CHILD = 14
 """Age below which everything about a person is sensitive (个人信息保护法 第二十八条)."""
 
-_NUMBERS = ("certno", "number")
+_NUMBERS = ("certno", "number", "number_a", "number_b")
 _TELEPHONES = ("tel", "contact_tel")
 _GROUPS = {
     "insured_status": "status",

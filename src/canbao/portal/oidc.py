@@ -13,7 +13,7 @@ from secrets import token_urlsafe
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuthError
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -124,7 +124,7 @@ async def finish(portal: Portal, browser: str, given: Mapping[str, str]) -> Foun
             name = claims.get(settings.claim)
             if name is None and "userinfo_endpoint" in about:
                 name = await _from_userinfo(client, about, settings.claim, claims)
-        except (httpx.HTTPError, OAuthError, ValueError) as error:
+        except (httpx2.HTTPError, OAuthError, ValueError) as error:
             raise OidcError(f"token: {type(error).__name__}") from None
     return await run_in_threadpool(_account, portal, name, claims, go_to)
 
@@ -225,11 +225,11 @@ async def _fetch(address: str, *, fresh: bool = False) -> dict[str, Any]:
     if kept is not None and not fresh and time.monotonic() - kept[0] < _KEEP:
         return kept[1]
     try:
-        async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False, verify=ssl.create_default_context()) as client:
+        async with httpx2.AsyncClient(timeout=_SECONDS, trust_env=False, verify=ssl.create_default_context()) as client:
             answer = await client.get(address)
             answer.raise_for_status()
             found = answer.json()
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx2.HTTPError, ValueError) as error:
         raise OidcError(f"provider: {type(error).__name__}") from None
     if not isinstance(found, dict):
         raise OidcError("provider: no object")

@@ -359,6 +359,7 @@ NAV = (
     ("/uninsured", "未参保名单", "see_people"),
     ("/duplicates", "重复参保", "see_people"),
     ("/search", "查人", "see_people"),
+    ("/objections", "异议", "see_objections"),
     ("/feedback", "核实回传", "upload_feedback"),
     ("/downloads", "下载记录", "download"),
     ("/quality", "数据质量", "see_quality"),

@@ -25,6 +25,14 @@ LAST_WORDS = 10
 class _Server(uvicorn.Server):
     """Ends on SIGTERM and SIGINT without passing the signal on: the process ends with status 0."""
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn; says where the portal is once it can be reached there."""
+        await super().startup(sockets=sockets)
+        for one in sockets or []:
+            name, port = one.getsockname()[:2]
+            name = f"[{name}]" if ":" in name else name
+            print(f"门户已启动 serving: {'https' if self.config.is_ssl else 'http'}://{name}:{port}", flush=True)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """See uvicorn."""
@@ -86,9 +94,6 @@ def serve(
             ssl_certfile=str(tls_cert) if tls_cert else None,
             ssl_keyfile=str(tls_key) if tls_key else None,
         )
-        name, at = listening.getsockname()[:2]
-        name = f"[{name}]" if ":" in name else name
-        print(f"门户已启动 serving: {'https' if tls_cert else 'http'}://{name}:{at}", flush=True)
         _Server(config).run(sockets=[listening])
     print("门户已停止 stopped.", flush=True)
 

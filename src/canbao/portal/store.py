@@ -100,7 +100,7 @@ class Publication:
         except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException):
             raise Broken(name) from None
 
-    def rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+    def rows(self, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
         """All rows of a statement of `sql/pages`, by column name.
 
         Raises:
@@ -113,7 +113,7 @@ class Publication:
         except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException):
             raise Broken(name) from None
 
-    def one(self, name: str, **parameters: Any) -> dict[str, Any] | None:
+    def one(self, name: str, /, **parameters: Any) -> dict[str, Any] | None:
         """The first row of a statement, None where there is none."""
         return next(iter(self.rows(name, **parameters)), None)
 

@@ -1,0 +1,88 @@
+"""Between a handler and the publication: one publication for the whole request, and words for when there is none."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from canbao.portal.divisions import Division
+from canbao.portal.lists import FilterError
+from canbao.portal.page import Stop, account_of, portal_of, render
+from canbao.portal.scope import NotFound, Scope, refuse, require
+from canbao.portal.store import Broken, Publication
+
+Reader = Callable[[Request, Publication], Response]
+
+
+def reads(handler: Reader) -> Callable[[Request], Response]:
+    """A handler that answers from the publication.
+
+    The scope is decided again where a new publication came between the sign-in check and the handler: tree numbers hold
+    within one publication only.
+    """
+
+    @wraps(handler)
+    def answer(request: Request) -> Response:
+        store = portal_of(request).store
+        publication: Publication | None = store.current()
+        if publication is None:
+            return render(request, "waiting.html", 503 if request.method == "POST" else 200, problem=store.problem)
+        scope: Scope = request.state.scope
+        if scope.tree is not publication.tree:
+            request.state.scope = Scope.of(account_of(request), publication.tree)
+        try:
+            return handler(request, publication)
+        except Broken:
+            store.report_broken(publication)
+            raise Stop("查询用的索引文件读取失败，正在自动重建，请过几分钟再试。", 503) from None
+
+    return answer
+
+
+def asked_division(request: Request, capability: str, code: str) -> tuple[Scope, Division, str]:
+    """The division that an address names, the own one where it names none; a former code stands for its successor.
+
+    Args:
+        request: The request.
+        capability: What is about to be shown.
+        code: From the address: 12 digits, with `-` for a division's 未落地 row.
+
+    Returns:
+        Scope, division in use, and its code as lists take it (with `-` where asked for).
+
+    Raises:
+        NotFound: It is not in the scope, or does not exist; the try is in the audit log.
+    """
+    scope = require(request, capability)
+    if scope.division is None:
+        raise refuse(request, capability, code or None, "division")
+    if not code:
+        return scope, scope.division, scope.division.code
+    plain = code.removesuffix("-")
+    found = scope.tree.get(plain) or _successor(scope, plain)
+    if found is None or (code.endswith("-") and found.level == 4):
+        raise refuse(request, capability, code, "division")
+    require(request, capability, division=found.code, target=code)
+    return scope, found, found.code + ("-" if code.endswith("-") else "")
+
+
+def _successor(scope: Scope, code: str) -> Division | None:
+    """What a former code stands for, at the level it was on."""
+    for level in (4, 3, 2, 1):
+        found = scope.tree.current(code, level)
+        if found is not None:
+            return found if level == _level(code) else None
+    return None
+
+
+def _level(code: str) -> int:
+    """The level that a 12-digit code is written on."""
+    if len(code) != 12 or not code.isdigit():
+        return 0
+    return 1 if code.endswith("0" * 8) else 2 if code.endswith("0" * 6) else 3 if code.endswith("000") else 4
+
+
+def wrong_parameter(request: Request, error: FilterError) -> NotFound:
+    """An address with a filter that is not there for this person."""
+    return refuse(request, "parameters", request.url.path, "unknown", parameter=str(error))

@@ -1,0 +1,4 @@
+SELECT basis, measure, cause, previous, delta, value
+FROM bridge
+WHERE tree = $tree
+ORDER BY basis, measure, cause;

@@ -1,0 +1,4 @@
+SELECT *
+FROM change
+WHERE person_id = $id
+ORDER BY cause;

@@ -1,0 +1,4 @@
+SELECT *
+FROM entitlement
+WHERE person_id = $id
+ORDER BY psn_insu_rlts_id;

@@ -1,0 +1,4 @@
+SELECT *
+FROM notice
+WHERE person_id = $id
+ORDER BY notice_id;

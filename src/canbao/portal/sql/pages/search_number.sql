@@ -1,0 +1,17 @@
+SELECT
+    p.person_id,
+    p.household_tree,
+    p.residence_tree,
+    p.psn_name,
+    p.certno,
+    p.gend,
+    p.age,
+    p.resd_code,
+    p.live_code,
+    p.insured_status,
+    p.uninsured_reason
+FROM (SELECT DISTINCT n FROM number_lookup WHERE h = hash($number::VARCHAR)) AS l
+INNER JOIN person AS p ON l.n = p.rowid
+WHERE p.household_tree BETWEEN $t0 AND $t1 OR p.residence_tree BETWEEN $t0 AND $t1
+ORDER BY p.rowid
+LIMIT $size;

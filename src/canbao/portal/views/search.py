@@ -1,0 +1,49 @@
+"""Looking somebody up by the whole number or by name; the term stands in no address, no log and no title."""
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from canbao.portal.fields import present
+from canbao.portal.page import field_of, note, render
+from canbao.portal.reading import reads
+from canbao.portal.scope import require
+from canbao.portal.store import Publication
+
+MOST = 50
+"""People that one search shows."""
+
+_NUMBER = re.compile(r"[A-Z]?\d{6,18}[\dX]?")
+
+
+@reads
+def form(request: Request, pub: Publication) -> Response:
+    """`GET /search`: the form; parameters of the address are not read."""
+    del pub
+    require(request, "see_people")
+    return render(request, "search.html", rows=None, message="", capped=False)
+
+
+@reads
+def find(request: Request, pub: Publication) -> Response:
+    """`POST /search`: who fits, within the own division."""
+    scope = require(request, "see_people", action="search")
+    term = re.sub(r"\s+", "", field_of(request, "term", 60)).upper()
+    first, last = scope.range
+    first = 0 if scope.level == 1 else first  # the city's own accounts find people without a place in it too
+    values = {"t0": first, "t1": last, "size": MOST + 1}
+    message = ""
+    if _NUMBER.fullmatch(term) and len(term) >= 9:
+        found = pub.rows("search_number", number=term, **values)
+        how = "number"
+    elif len(term) >= 2 and not any(sign.isdigit() for sign in term):
+        found = pub.rows("search_name", name=term, **values)
+        how = "name"
+    else:
+        found, how, message = [], "none", "请输入完整的证件号码，或者至少两个字的姓名。"
+    if not found and not message:
+        message = "没有查到。请核对输入；不在本辖区户籍或居住的人查不到。"
+    rows = [present(row, "people", scope) | {"person_id": row["person_id"].hex} for row in found[:MOST]]
+    note(request, "search", rows=len(rows), how=how)
+    return render(request, "search.html", rows=rows, message=message, capped=len(found) > MOST)
