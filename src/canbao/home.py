@@ -30,6 +30,7 @@ class Home:
         self.fingerprint_file = root / "key.fingerprint"
         self.lock_file = root / "run.lock"
         self.settings_file = root / "canbao.toml"
+        self.brief_file = root / "brief.toml"
         self.landing = root / "landing"
         self.staged = root / "staged"
         self.warehouse = root / "warehouse"

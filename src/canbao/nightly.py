@@ -203,6 +203,10 @@ def open_night(options: Options, say: Callable[[str], None] | None = None) -> It
     rules = load_rules(options.jurisdiction, options.as_of, options.rules)
     home = Home(options.home)
     settings = load_settings(home.settings_file)
+    if home.brief_file.exists():
+        from canbao.reports import load_definition
+
+        load_definition(home.brief_file)  # its mistakes are told now, not at the end of the night
     if options.accepts and settings.two_people:
         raise UserError("本单位设置了两人放行（[release] two_people），不能用 --accept。请用 canbao release ask。")
     definitions = load_definitions()
@@ -515,6 +519,15 @@ def _reports(night: Night) -> None:
             header=reports.ReportHeader(version=night.run_id),
             stamps=reports.stamps(night.draft.folder, "ledger", night.checks, who()),
             on_progress=night.say,
+        )
+    with night.timed("publish", "brief"):
+        reports.write_brief(
+            night.draft.folder,
+            night.draft.reports,
+            previous=date.fromisoformat(night.previous.parent.name) if night.previous else None,
+            released=reports.release_lines(night.checks, who()),
+            version=night.run_id,
+            overlay=night.home.brief_file,
         )
     with night.timed("publish", "rule_book"):
         reports.write_rule_book(

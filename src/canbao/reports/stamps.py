@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from canbao.paths import package_dir
+
 if TYPE_CHECKING:
     from canbao.gates import Check
 
@@ -38,11 +40,13 @@ def verdict_line(folder: Path, product: str) -> str:
 
 
 def verdicts(folder: Path) -> dict[str, dict[str, Any]]:
-    """The rows of `verdict` by product, in the order of the product codes; empty where the table is missing."""
+    """The rows of `verdict` by product, in the order of `codes/product.csv`; empty where the table is missing."""
     file = folder / "verdict.parquet"
     if not file.is_file():
         return {}
-    return {str(row["product"]): row for row in pl.read_parquet(file).sort("product").iter_rows(named=True)}
+    found = {str(row["product"]): row for row in pl.read_parquet(file).sort("product").iter_rows(named=True)}
+    known = pl.read_csv(package_dir("codes") / "product.csv", infer_schema=False)["code"].to_list()
+    return {product: found[product] for product in [*known, *sorted(found.keys() - {*known})] if product in found}
 
 
 def release_lines(checks: Iterable["Check"], account: str) -> list[str]:
