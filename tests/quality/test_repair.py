@@ -54,8 +54,8 @@ class City:
         """Today's delivery and night; returns the items of the measure."""
         if wrong is not None:
             self.story.deliver("population", self.population(wrong, brdy), stands=False)
-        night = self.story.run(great_expectations=False)
-        return pl.read_parquet(night.published / "repair_item.parquet").filter(measure_id=BRDY)
+        self.last = self.story.run(great_expectations=False)
+        return pl.read_parquet(self.last.published / "repair_item.parquet").filter(measure_id=BRDY)
 
     def next_day(self, days: int = 1) -> None:
         self.story.day += timedelta(days=days)
@@ -227,7 +227,7 @@ def test_rejected_rows_are_asked_about_with_their_text(city):
     sheet = openpyxl.load_workbook(path).active
     assert sheet.cell(FIRST + 1, 1).value == "以下无数据，共1行", "a total row is nobody's work"
     assert sheet.cell(FIRST, 6).value == 5
-    assert sheet.cell(FIRST, 7).value.startswith("5.00103E+17,")
+    assert sheet.cell(FIRST, 7).value.startswith("5.00103E+17, 01, ")
     assert "电子表格" in sheet.cell(FIRST, 8).value
     city.next_day()
     city.story.deliver("population", bad, stands=False)  # the same row again is the same item
@@ -334,6 +334,8 @@ def test_answers_over_the_nights(asked, tmp_path):
     }  # fmt: skip
     assert city.states() == ["confirmed", "corrected", "refused", "open"]
     assert city.issue() == []
+    (check,) = (one for one in city.last.checks if one.check_id == BRDY)
+    assert (check.numerator, check.known) == (WRONG, 2)
 
     # A delivery newer than the answer: the corrected one is wrong again, the silent one is repaired.
     city.next_day()
@@ -358,6 +360,20 @@ def test_answers_over_the_nights(asked, tmp_path):
     (third,) = city.issue()
     marks = sorted(openpyxl.load_workbook(third).active.cell(FIRST + n, 8).value[:6] for n in range(3))
     assert marks == ["【内容有变】", "【内容有变】", "【再次出现】"]
+
+
+def test_known_rows_are_counted_and_not_shouted(city, tmp_path):
+    everybody = city.clean.filter(pl.col("certno").str.len_chars() == 18)["certno"].to_list()
+    city.night(everybody)
+    (check,) = (one for one in city.last.checks if one.check_id == BRDY)
+    assert (check.passed, check.known) == (False, 0)
+    (path,) = city.issue()
+    asked = state.load(city.home).requests[0].items
+    assert asked == check.numerator
+    city.answer(filled(path, dict.fromkeys(range(asked), ("已核实", "")), tmp_path / "a.xlsx"))
+    city.night()
+    (check,) = (one for one in city.last.checks if one.check_id == BRDY)
+    assert (check.passed, check.numerator, check.known) == (True, asked, asked)
 
 
 def test_a_confirmed_row_that_was_gone_for_a_while_is_not_asked_about_again(asked, tmp_path):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     ("serial", "序号", 6), ("code", "条目编号", 13.5), ("title", "来源", 11), ("day", "批次", 10.5),
-    ("file", "文件", 15), ("line", "行号", 7), ("key_text", "标识", 21), ("what", "问题", 34),
+    ("file", "文件", 15), ("line", "行号", 7), ("key_text", "标识", 23), ("what", "问题", 33),
     ("suggestion", "建议更正", 20), ("outcome", "核实结果", 11), ("note", "更正说明", 22),
 )  # fmt: skip
 _ANSWERED = {"outcome", "note"}
@@ -28,7 +28,7 @@ _CENTRED = {"serial", "code", "day", "line", "outcome"}
 _LIST_NAME = "outcome_list"
 _RAW = 80
 """Signs of a rejected row's raw text that are shown: enough to find it."""
-_LINES = 5
+_LINES = 6
 
 
 def write(
@@ -73,7 +73,7 @@ def _table(
         (again.get(why) or "") + problem + _shown(text, definitions.get(source))
         for why, problem, text, source in rows.select("again", "problem", "shown", "source").iter_rows()
     ]
-    keys = [text if len(text) <= _RAW else text[: _RAW - 1] + "…" for text in rows["key_text"].fill_null("")]
+    keys = [_key(text or "", shown is None) for text, shown in rows.select("key_text", "shown").iter_rows()]
     codes = [item_code(request.year, request.number, serial) for serial in rows["serial"]]
     return rows.select(
         "serial",
@@ -89,6 +89,13 @@ def _table(
         pl.lit("").alias("note"),
         "measure_id",
     )
+
+
+def _key(text: str, is_raw: bool) -> str:
+    """A row's key; of a rejected row its text, which breaks into lines where its cells end."""
+    if is_raw:
+        text = text.replace(",", ", ").replace("\t", ", ")
+    return text if len(text) <= _RAW else text[: _RAW - 1] + "…"
 
 
 def _shown(text: str | None, definition: "SourceDef | None") -> str:
@@ -168,8 +175,9 @@ def _groups(table: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, float]]:
         for name, _, width in _COLUMNS:
             if run.schema[name] == pl.String:
                 longest = run.sort(pl.col(name).str.len_bytes(), descending=True)[name].head(20).fill_null("")
-                lines = max(lines, *(office.lines_needed(text, width * 1.05) for text in longest))
-        yield run, 13.5 * min(lines, _LINES) + 4
+                usable = width * 0.85 if name == "key_text" else width  # long digits do not break
+                lines = max(lines, *(office.lines_needed(text, usable) for text in longest))
+        yield run, 13.5 * min(lines, _LINES) + 5
 
 
 def _drop_down(made: Book, sheet: Sheet, box: tuple[int, int, int, int], words: Mapping[str, Any]) -> None:
