@@ -21,7 +21,8 @@ from canbao.intake import load_definitions
 from canbao.quality.catalogue import load_catalogue
 from canbao.quality.site import SiteData, charts, write_site
 from canbao.quality.site.data import products
-from canbao.quality.site.pages import masked, number, style
+from canbao.quality.site.figures import masked, number
+from canbao.quality.site.pages import style
 from canbao.quality.site.words import words
 from tests.story import Story
 

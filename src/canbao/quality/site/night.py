@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
+from canbao.errors import masked_traceback
 from canbao.quality.site.data import SiteData
 from canbao.quality.site.pages import write_site
 
@@ -39,7 +41,8 @@ def write_for_stopped(night: Night, state: str, message: str) -> Path | None:
     target = night.home.runs / night.run_id / "quality"
     try:
         write_site(target, SiteData.load(night, None, state, message))
-    except Exception:  # the run's own message is what matters
+    except Exception as error:  # the run's own message is what matters
+        print(masked_traceback(error), file=sys.stderr)
         shutil.rmtree(target, ignore_errors=True)
         return None
     return target / "index.html"
