@@ -103,7 +103,7 @@ def _file(request: Request, pub: Publication, form: str) -> dict[str, Any]:
     return {
         "person_id": person_id.hex,
         "person": present(person, "person", scope),
-        "status": status_words(person, scope),
+        "grounds": status_words(person, scope),
         "status_hidden": hidden("person", "insured_status", scope.role, person["insured_status"]),
         "child": is_child(person),
         "facts": _facts(person, pub, scope),

@@ -15,7 +15,9 @@ from canbao.portal.scope import refuse, require
 from canbao.portal.store import Publication
 from canbao.portal.words import words
 
-_POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
+_POLICY = "; ".join(
+    ("default-src 'none'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "frame-ancestors 'none'")
+)
 """The pages of a publication bring their own styles; scripts stay off."""
 
 _KINDS = {".html", ".css", ".svg", ".png", ".json", ".csv", ".woff2"}
