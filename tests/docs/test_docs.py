@@ -225,7 +225,7 @@ FORBIDDEN = {
     "a temporary path of one workplace": "/" + "tmp/plan",
     "a package registry": "pypi" + r"\.org|python" + r"hosted|artifact" + r"ory|\bnexus\b|--(extra-)?index-" + "url",
     "the number of an issue": r"\bissue" + r" ?#?\d|\(#" + r"\d+\)",
-    "a working session": r"\b(this|the|our|last|next|earlier) " + "session",
+    "a working session": r"\b(this|our|last|next|earlier) " + "session",  # a portal has sessions of its own
 }
 
 
