@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from canbao.paths import package_dir
-from canbao.portal.divisions import DivisionTree
+from canbao.portal.divisions import Division, DivisionTree
 from canbao.portal.masking import Shown, mask_certno, mask_tel
 from canbao.portal.scope import Scope
 from canbao.portal.words import code_word, insurance, word
@@ -209,14 +209,23 @@ def place(tree: DivisionTree, code: str | None, below: str | None = None) -> str
     if found is None:
         return f"市外 {code[:6]}"
     path = tree.path(found.code)
-    names = [one.name for one in path if one.level > 1] or [path[0].name]
+    names = [short_name(one) for one in path if one.level > 1] or [path[0].name]
     if below is not None:
         above = tree.path(below)
         if above and found.code != below and tree.inside(found.code, above[-1]):
-            names = [one.name for one in path if one.level > above[-1].level]
+            names = [short_name(one) for one in path if one.level > above[-1].level]
         elif found.code == below:
-            names = [found.name]
+            names = [short_name(found)]
     return " ".join(names)
+
+
+def short_name(division: Division) -> str:
+    """A village's name without 居民委员会 or 村民委员会, which no list has room for."""
+    if division.level == 4:
+        for kind, ending in (("社区", "居民委员会"), ("村", "村民委员会")):
+            if division.name.endswith(kind + ending):
+                return division.name.removesuffix(ending)
+    return division.name
 
 
 def bureau(tree: DivisionTree, admdvs: str | None) -> str:

@@ -37,7 +37,7 @@ class Cell:
 class Head:
     """One cell of the merged heading."""
 
-    text: str
+    lines: tuple[str, ...]
     across: int
     down: int
 
@@ -93,7 +93,7 @@ def heading(columns: Sequence[Column], table: str) -> list[list[Head]]:
                 while until < len(stacks) and stacks[until][: level + 1] == stack[: level + 1]:
                     until += 1
             last = level == len(stack) - 1
-            line.append(Head(stack[level].replace("\n", ""), until - at, depth - level if last else 1))
+            line.append(Head(tuple(stack[level].split("\n")), until - at, depth - level if last else 1))
             at = until
         lines.append(line)
     return lines

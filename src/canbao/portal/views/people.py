@@ -81,7 +81,7 @@ def _list(request: Request, pub: Publication, kind: str) -> Response:
     verdict = next((one for one in pub.verdicts if one["product"] == _PRODUCT[query.kind]), None)
     return render(
         request,
-        "duplicates.html" if query.kind == "duplicates" else "list.html",
+        {"duplicates": "duplicates.html", "uninsured": "uninsured.html"}.get(query.kind, "list.html"),
         query=query,
         heading=query.title(scope.tree),
         division=own,

@@ -114,7 +114,9 @@ def _file(request: Request, pub: Publication, form: str) -> dict[str, Any]:
             {
                 "lines": entitlement_words({**row, "brdy": person["brdy"]}, scope),
                 "rules": row["rule_ids"] or [],
-                "unverified": [word("parameter", one) for one in row["unverified"] or []] if money else [],
+                "unverified": [word("parameter", re.sub(r"\.\d{4}\.", ".", one)) for one in row["unverified"] or []]
+                if money
+                else [],
                 "relation": f"{row['insu_year']} 年度居民医保 {code_word('tier', row['tier'])}",
             }
             for row in raw["entitlement"]
