@@ -203,7 +203,10 @@ def _accepts(checks: Sequence[str], reasons: Sequence[str]) -> dict[str, str]:
         raise UserError("--reason 应为一条（用于全部 --accept），或与 --accept 条数相同。")
     if any(not reason.strip() for reason in reasons):
         raise UserError("--reason 不能是空的。")
-    return dict(zip(checks, reasons if len(reasons) == len(checks) else list(reasons) * len(checks), strict=True))
+    from canbao.quality.personal import refuse_numbers
+
+    said = [refuse_numbers(reason, "--reason") for reason in reasons]
+    return dict(zip(checks, said if len(said) == len(checks) else said * len(checks), strict=True))
 
 
 def _run(arguments: argparse.Namespace) -> int:

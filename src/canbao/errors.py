@@ -4,6 +4,7 @@ import re
 import traceback
 
 _NUMBER = re.compile(r"(?<![\dA-Fa-f])\d{7,}[\dXx]?")
+_CHINESE = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff·]+")
 
 
 class CanbaoError(Exception):
@@ -25,5 +26,13 @@ class Blocked(CanbaoError):  # noqa: N818 - it is a state of the night, not a fa
 
 
 def masked_traceback(error: BaseException) -> str:
-    """A fault's traceback for the log; an engine's message may quote a value, so long numbers are cut."""
-    return _NUMBER.sub(lambda found: f"{found[0][:3]}***", "".join(traceback.format_exception(error)))
+    """A fault's traceback for the log.
+
+    An engine's message may quote a value: long numbers are cut everywhere, and Chinese words in what is not a line of
+    code, since any of them may be a name.
+    """
+    said, code = "", False
+    for line in "".join(traceback.format_exception(error)).splitlines(keepends=True):
+        code = line.startswith('  File "') or (code and line.startswith("    "))
+        said += line if code else _CHINESE.sub("***", line)
+    return _NUMBER.sub(lambda found: f"{found[0][:3]}***", said)

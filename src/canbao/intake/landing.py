@@ -13,7 +13,7 @@ import polars as pl
 from canbao.errors import UserError
 from canbao.intake.definitions import SourceDef, load_definitions
 from canbao.intake.growing import Growing, Look, age, grows, look, mark, second_look, unfinished
-from canbao.intake.problems import FileRefused, Refusal
+from canbao.intake.problems import FileRefused, Refusal, shown_name, without_numbers
 from canbao.intake.staging import SUFFIXES, StagedPart, quarantine_path, sha256_of, stage_file, staged_path, suffix_of
 
 MANIFEST = "manifest.json"
@@ -167,9 +167,9 @@ def take_in(
             if folder.name in definitions and folder.is_dir():
                 found[folder.name] += _deliveries(definitions[folder.name], folder, as_of, night.notes)
             elif folder.is_dir():
-                unknown.add(folder.name)
+                unknown.add(without_numbers(folder.name))
             else:
-                night.notes.append(f"接收目录下的文件“{folder.name}”不属于任何来源，未读取。")
+                night.notes.append(f"接收目录下的文件“{shown_name(folder)}”不属于任何来源，未读取。")
     taken = {name: night.take(definitions[name], found[name]) for name in sorted(found)}
     for name, reads in taken.items():
         if [one for one in reads if night.moved(one)]:  # while other files were read
@@ -214,7 +214,7 @@ def _deliveries(source: SourceDef, folder: Path, as_of: date, notes: list[str]) 
     for path in _visible(folder):
         day = _day(path)
         if day is None:
-            notes.append(f"“{source.name}/{path.name}”不是以日期(如2026-02-01)命名的批次目录，未读取。")
+            notes.append(f"“{source.name}/{shown_name(path)}”不是以日期(如2026-02-01)命名的批次目录，未读取。")
             continue
         if day > as_of:
             notes.append(f"批次“{source.name}/{path.name}”晚于截至日期，未读取。")
@@ -277,7 +277,7 @@ class _Night:
     def _note(self, reads: list[_Read], instead: date | None) -> None:
         for read in reads:
             source, day = read.delivery.source.name, read.delivery.day
-            names = tuple(sorted(path.name for path in read.growing))
+            names = tuple(sorted(map(shown_name, read.growing)))
             self._growing[source, day] = Growing(source, day, names, read.left_alone, instead)
 
     def read(self, delivery: Delivery) -> _Read:
@@ -300,7 +300,7 @@ class _Night:
         read.whole, claimed = self._against_manifest(delivery, read.reports)
         read.complete = claimed and read.whole is None and not any(report.refused for report in read.reports)
         if read.complete:
-            left = "、".join(f"“{path.name}”" for path in delivery.unfinished)
+            left = "、".join(f"“{shown_name(path)}”" for path in delivery.unfinished)
             if left:
                 self.notes.append(f"批次“{delivery.source.name}/{delivery.day}”按清单已齐，未传完的{left}未读取。")
         else:
@@ -330,13 +330,13 @@ class _Night:
             "unknown_kind", f"不认识的文件类型。只接收{'、'.join(SUFFIXES)}；请改正后重报，或移出批次目录。"
         )
         for path in delivery.strangers:
-            self._refuse(delivery, path.name, unknown)
+            self._refuse(delivery, shown_name(path), unknown)
         for report in read.reports:
             if report.refused is not None:
-                self._refuse(delivery, report.path.name, report.refused)
+                self._refuse(delivery, shown_name(report.path), report.refused)
             for part in report.parts:
-                place = f"{delivery.source.name}/{delivery.day}/{report.path.name}"
-                self.notes += [f"{place}：{note}" for note in part.notes]
+                place = f"{delivery.source.name}/{delivery.day}/{shown_name(report.path)}"
+                self.notes += [f"{place}：{without_numbers(note)}" for note in part.notes]
         if whole is not None:
             self._refusals.append(Refusal(delivery.source.name, delivery.day, None, whole.code, whole.message))
         strangers = [_FileReport(path, "", 0, refused=unknown) for path in delivery.strangers]
@@ -347,7 +347,7 @@ class _Night:
         self._refusals.append(Refusal(delivery.source.name, delivery.day, file, refused.code, refused.message))
 
     def _file(self, delivery: Delivery, path: Path) -> _FileReport:
-        self._progress(f"{delivery.source.name}/{delivery.day}/{path.name}")
+        self._progress(f"{delivery.source.name}/{delivery.day}/{shown_name(path)}")
         report = _FileReport(path, "", 0)
         try:
             before = path.stat()
@@ -385,7 +385,7 @@ class _Night:
                 f"“{n}”与 manifest.json 的校验值不符" for n, r in present.items() if sums.get(n, r.sha256) != r.sha256
             ]
             if wrong:
-                return FileRefused("manifest", f"{'；'.join(wrong)}。{ask}"), True
+                return FileRefused("manifest", without_numbers(f"{'；'.join(wrong)}。{ask}")), True
         read = sum(part.rows_read for report in reports for part in report.parts)
         if rows is not None and rows != read and not any(report.message for report in reports):
             return FileRefused("manifest", f"manifest.json 说有{rows}行，实际读到{read}行。{ask}"), True
@@ -403,10 +403,10 @@ class _Night:
             "bytes": report.size,
         }
         if not report.parts:
-            self._rows.append({**common, "file_no": len(self._rows) + 1, "file": report.path.name})
+            self._rows.append({**common, "file_no": len(self._rows) + 1, "file": shown_name(report.path)})
         for part in report.parts:
             number = len(self._rows) + 1
-            name = report.path.name + (f"#{part.part}" if part.part else "")
+            name = shown_name(report.path) + (f"#{without_numbers(part.part)}" if part.part else "")
             source = delivery.source.name
             self._rows.append(
                 {
@@ -418,7 +418,7 @@ class _Night:
                     "rows_accepted": part.rows_read - part.rows_rejected,
                     "rows_rejected": part.rows_rejected,
                     "staged_path": None if message else str(staged_path(self.store, source, part.digest)),
-                    "extra_columns": part.extra_columns,
+                    "extra_columns": [without_numbers(title) for title in part.extra_columns],
                     "unreadable": json.dumps(part.unreadable),
                     "unknown_codes": json.dumps(part.unknown_codes),
                 }

@@ -1,7 +1,13 @@
 """How intake says that a file, a delivery or a row cannot be used. All messages are read by bureau staff."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
+
+# A telephone, a certificate number of 15 or 18 signs, also within a longer run of digits. Dates, times (20260331020000)
+# and division codes, which names of files are full of, are shorter or begin otherwise.
+_NUMBER_IN_NAME = re.compile(r"(?<!\d)(?:1[3-9]\d{9}(?!\d)|(?!20\d{12,15}(?!\d))\d{15,}[Xx]?)")
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,24 @@ def mask(text: str) -> str:
     """Shows enough of a cell to find it in the file, and too little to know the number (four signs at most)."""
     shown = text.strip().replace("\n", " ")
     return f"{shown[: min(4, len(shown) // 3)]}***" if shown else ""
+
+
+def without_numbers(name: str) -> str:
+    """A name that somebody else chose (of a file, folder, sheet or column), without numbers of people in it.
+
+    Such names stand in messages, logs and pages, which hold no person's data (U9). A person's name in them cannot be
+    told from any other word; docs/operations.md tells departments to leave people out of the names of files.
+    """
+    return _NUMBER_IN_NAME.sub(lambda found: f"{found[0][:3]}***", name)
+
+
+def shown_name(path: Path) -> str:
+    """A file's name without numbers of people; where that makes two files of a folder alike, they are counted."""
+    name = without_numbers(path.name)
+    if name == path.name:
+        return name
+    alike = sorted(other.name for other in path.parent.iterdir() if without_numbers(other.name) == name)
+    return f"{name}~{alike.index(path.name) + 1}" if path.name in alike and len(alike) > 1 else name
 
 
 def row_message(error: int, line: int, column: str, cell: str, *, fields: int, width: int) -> str:
