@@ -55,7 +55,7 @@ def test_only_a_salted_argon2id_hash_is_kept(tmp_path):
     with accounts._writing() as connection:
         hashes = [row[0] for row in connection.execute("SELECT password_hash FROM account")]
     assert len(set(hashes)) == 2
-    assert all(one.startswith("$argon2id$v=19$m=47104,t=2,p=1$") for one in hashes)
+    assert all(one.startswith("$argon2id$v=19$m=32768,t=2,p=1$") for one in hashes)
     for path in accounts.path.parent.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert PASSWORD.encode() not in path.read_bytes()

@@ -133,7 +133,7 @@ def plain_name(name: str) -> str:
 
 
 def csrf_token(token: str) -> str:
-    """What every form of a session carries; it cannot be made without the session's id, nor the id from it."""
+    """What every form of a session carries; it cannot be made without the id of the session, nor the id from it."""
     return hmac.new(token.encode(), b"canbao form", hashlib.sha256).hexdigest()
 
 
@@ -401,7 +401,8 @@ class Accounts:
         if row is None or not right or row["state"] == "closed":
             self._failed(subjects)
             if row is not None:
-                self._note_sign_in(name, address, "password", "failed")
+                with self._writing() as connection:
+                    self._keep_sign_in(connection, name, address, "password", "failed")
             reason = "unknown" if row is None else "password" if not right else "closed"
             return SignIn("wrong", reason=reason)
         account = self._fall_asleep(_account(row))
@@ -434,8 +435,8 @@ class Accounts:
                 "INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (_hash(token), account.name, now, now, address, stage, method),
             )
-        if stage == "in":
-            self._note_sign_in(account.name, address, method, "ok")
+            if stage == "in":
+                self._keep_sign_in(connection, account.name, address, method, "ok")
         return token
 
     def renew(self, token: str) -> str:
@@ -508,15 +509,14 @@ class Accounts:
             return self._state(account.name, "asleep")
         return account
 
-    def _note_sign_in(self, name: str, address: str, method: str, outcome: str) -> None:
-        with self._writing() as connection:
-            row = (name, self._now(), address, method, outcome)
-            connection.execute("INSERT INTO sign_in VALUES (?, ?, ?, ?, ?)", row)
-            connection.execute(
-                "DELETE FROM sign_in WHERE name = ? AND rowid NOT IN"
-                " (SELECT rowid FROM sign_in WHERE name = ? ORDER BY at DESC, rowid DESC LIMIT 50)",
-                (name, name),
-            )
+    def _keep_sign_in(self, connection: sqlite3.Connection, name: str, address: str, method: str, outcome: str) -> None:
+        row = (name, self._now(), address, method, outcome)
+        connection.execute("INSERT INTO sign_in VALUES (?, ?, ?, ?, ?)", row)
+        connection.execute(
+            "DELETE FROM sign_in WHERE name = ? AND rowid NOT IN"
+            " (SELECT rowid FROM sign_in WHERE name = ? ORDER BY at DESC, rowid DESC LIMIT 50)",
+            (name, name),
+        )
 
     # Failures
 
@@ -658,6 +658,8 @@ class Accounts:
     @contextmanager
     def _writing(self, journal: Journal | None = None) -> Iterator[sqlite3.Connection]:
         connection = self._connection()
+        # What is noted in the audit log must outlive a power cut; a session need not.
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if journal is None else 'FULL'}")
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection

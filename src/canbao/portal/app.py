@@ -351,7 +351,7 @@ def _enter(request: Request, page: Page) -> Response | None:
 
 
 async def _read_form(request: Request) -> None:
-    """Read the form and see that it came from a page of this session."""
+    """Read the form and see that it came from a page of the session at hand."""
     try:
         request.state.form = await request.form(max_files=20, max_fields=200, max_part_size=FORM_BYTES)
     except HTTPException as error:
