@@ -284,12 +284,7 @@ def _route(page: Page) -> Route:
 
 def _handler(name: str) -> Handler:
     module, _, function = name.partition(":")
-    try:
-        found: Handler = getattr(importlib.import_module(f"canbao.portal.views.{module}"), function)
-    except (ImportError, AttributeError):  # TODO: goes when all views are there
-        from canbao.portal.views.health import nothing
-
-        return nothing
+    found: Handler = getattr(importlib.import_module(f"canbao.portal.views.{module}"), function)
     return found
 
 
