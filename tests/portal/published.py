@@ -66,7 +66,9 @@ def link_home(source: Path, target: Path, *, current: str = "") -> Path:
         current: `<as_of>/<run_id>` that `current` points to; the source's own by default.
     """
     for publication in Home(source).publications():
-        shutil.copytree(publication, target / "published" / publication.parent.name / publication.name, copy_function=_link)
+        shutil.copytree(
+            publication, target / "published" / publication.parent.name / publication.name, copy_function=_link
+        )
     shutil.copytree(source / "runs", target / "runs", dirs_exist_ok=True)
     (target / "published" / "current").symlink_to(current or (source / "published" / "current").readlink())
     return target
