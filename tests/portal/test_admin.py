@@ -9,6 +9,7 @@ import pytest
 
 from canbao.portal.app import ROUTES
 from canbao.portal.scope import ADMIN_ROLES, PEOPLE_ROLES, capabilities
+from canbao.portal.views.audit import words
 
 from .kit import ADMINS, DISTRICT, PASSWORD, shown
 
@@ -287,3 +288,13 @@ def test_the_password_is_shown_once(three):
     for page in ("/accounts", "/accounts/one?name=new"):
         assert password not in browser.get(page).text
     assert PASSWORD not in browser.get("/accounts").text
+
+
+def test_what_the_log_says_has_a_word(three):
+    three.add("office")
+    three.browser().sign_in("office", "wrong password 1")
+    three.browser("office").get("/accounts")
+    found = shown(three.browser("auditor").get("/audit"))
+    assert "密码不正确" in found
+    assert "角色无此权限" in found
+    assert not {page.needs for page in ROUTES if page.needs} - set(words("action"))

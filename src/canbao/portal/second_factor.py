@@ -118,5 +118,5 @@ def _enrolment(secret: str, name: str, title: str) -> Enrolment:
     import segno
 
     uri = pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=title)
-    picture = segno.make(uri, error="m", micro=False).svg_inline(scale=4, dark="#000000", light="#ffffff")
+    picture = segno.make(uri, error="m", micro=False).svg_inline(omitsize=True, dark="#000000", light="#ffffff")
     return Enrolment(" ".join(secret[start : start + 4] for start in range(0, len(secret), 4)), uri, picture)

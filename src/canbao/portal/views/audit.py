@@ -24,10 +24,10 @@ _HEAD = ("序号", "时间", "账号", "角色", "地址", "动作", "对象", "
 
 
 @lru_cache
-def words() -> Mapping[str, str]:
-    """What actions are called, from `actions.csv`."""
-    with (package_dir("portal") / "actions.csv").open(encoding="utf-8", newline="") as file:
-        return {row["action"]: row["word"] for row in csv.DictReader(file)}
+def words(kind: str) -> Mapping[str, str]:
+    """What actions and the portal's own reasons are called, from `actions.csv` and `reasons.csv`."""
+    with (package_dir("portal") / f"{kind}s.csv").open(encoding="utf-8", newline="") as file:
+        return {row[kind]: row["word"] for row in csv.DictReader(file)}
 
 
 def _given(request: Request) -> dict[str, str]:
@@ -56,7 +56,8 @@ def show(request: Request) -> Response:
         page=page,
         last_page=max(1, -(-total // _PER_PAGE)),
         given=filters,
-        words=words(),
+        words=words("action"),
+        reasons=words("reason"),
         outcomes=OUTCOMES,
         details=_details,
     )
@@ -102,11 +103,11 @@ def _rows(found: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
                 entry["account"] or "",
                 ROLE_WORDS.get(entry["role"] or "", entry["role"] or ""),
                 entry["address"] or "",
-                words().get(entry["action"], entry["action"]),
+                words("action").get(entry["action"], entry["action"]),
                 entry["target"] or "",
                 OUTCOMES.get(entry["outcome"], entry["outcome"]),
                 "" if entry["rows"] is None else entry["rows"],
-                entry["reason"] or "",
+                words("reason").get(entry["reason"] or "", entry["reason"] or ""),
                 _details(entry),
             )
         )
