@@ -94,7 +94,7 @@ def nightly(  # noqa: PLR0917 - Prefect passes them by name
         memory_limit=memory_limit,
         threads=threads,
     )
-    if as_of is None and work.already_published(options):
+    if as_of is None and work.already_made_up_for(options, runtime.flow_run.scheduled_start_time):
         return "missed nights are made up for by one run, and that one is done"
     try:
         with work.open_night(options) as night:

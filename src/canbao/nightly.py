@@ -375,6 +375,8 @@ def build(night: Night) -> int:
         if step is None:
             with night.timed("build", "measure_count") as entry:
                 entry["rows"] = measures.count(night) if then else 0
+            with night.timed("build", "wrong_row") as entry:
+                entry["rows"] = measures.collect(night) if then else 0
             continue
         with night.timed("build", step.name) as entry:
             entry["rows"] = night.warehouse.run_step(step)
@@ -599,6 +601,14 @@ def _digest(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
-def already_published(options: Options) -> bool:
-    """Whether a run for this day was published: of several nights that were missed, one run makes up for all."""
-    return any(Home(options.home).published.glob(f"{options.as_of.isoformat()}/*/manifest.json"))
+def already_made_up_for(options: Options, due: datetime | None = None) -> bool:
+    """Whether this day needs no further run: of several nights that were missed, one run makes up for all.
+
+    Args:
+        options: What the run would do.
+        due: When it should have begun: a run that began since has made up for it, also where it was blocked.
+    """
+    home = Home(options.home)
+    if any(home.published.glob(f"{options.as_of.isoformat()}/*/manifest.json")):
+        return True
+    return due is not None and nights.began(home, options.as_of, due)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
+from canbao import nightly
 from canbao.home import Home
 from canbao.quality import entry, incidents, nights, state, watch
 from canbao.quality.arrivals import waiting
@@ -413,3 +414,17 @@ def test_status_has_the_page_say_that_it_is_too_old(home: Home, canbao: Call) ->
 def test_last_due_is_in_chinas_time() -> None:
     due = nights.last_due("0 2 * * *", datetime(2026, 4, 1, 17, 59, tzinfo=UTC))
     assert due == datetime(2026, 4, 1, 2, tzinfo=COUNTRY)
+
+
+def test_one_run_makes_up_for_what_was_due_before_it(night: Call, landing: Landing, home: Home) -> None:
+    options = nightly.Options(landing=landing.root, home=home.root, as_of=date(2026, 3, 31))
+    due = datetime.now(UTC) - timedelta(hours=2)
+    assert not nightly.already_made_up_for(options, due)
+    landing.population()
+    assert night("2026-03-31").returncode == 1
+    assert nightly.already_made_up_for(options, due)  # blocked: the next late night would be blocked by the same
+    assert not nightly.already_made_up_for(options)
+    assert not nightly.already_made_up_for(options, datetime.now(UTC) + timedelta(hours=1))  # due tonight again
+    landing.enrollment()
+    assert night("2026-03-31").returncode == 0
+    assert nightly.already_made_up_for(options)

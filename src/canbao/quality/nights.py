@@ -1,7 +1,7 @@
 """Which nights ran, which were missed (漏跑, U35), and when the next one was due."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from canbao.home import Home, read_json
@@ -21,6 +21,13 @@ def seen(home: Home) -> set[date]:
         if record.get("state") != "wrong_use":
             texts.add(str(record.get("as_of", "")))
     return set(_dates(texts))
+
+
+def began(home: Home, day: date, since: datetime) -> bool:
+    """Whether a run for a day began since a moment; one that was used wrongly did not."""
+    first = f"{since.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    later = (read_json(path) for path in home.runs.glob("[0-9]*.json") if path.stem >= first)
+    return any(one.get("as_of") == day.isoformat() and one.get("state") != "wrong_use" for one in later)
 
 
 def missed_before(home: Home, day: date) -> list[date]:
