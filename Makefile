@@ -20,7 +20,7 @@ help:
 	@echo "make oracle   100,000 random lives: the tables against a plain reading of the policy"
 	@echo "make bench    a night of 3.4 million people against its floor"
 	@echo "make samples  data_samples/ anew"
-	@echo "make docs     docs/tables.md, docs/sources.md and the rule book's examples anew"
+	@echo "make docs     docs/tables.md, docs/sources.md, docs/measures.md and the rule book's examples anew"
 	@echo "make clean    remove what these made"
 
 setup: .venv/.ready
@@ -72,7 +72,7 @@ samples: setup
 	@$(BIN)/python -m canbao.generate.samples
 
 docs: setup
-	@$(BIN)/python -m canbao.docs tables sources rules
+	@$(BIN)/python -m canbao.docs tables sources rules measures
 
 clean:
 	@rm -rf .demo .bench .pytest_cache .mypy_cache .ruff_cache

@@ -1,20 +1,23 @@
 -- Expressions of the measures of data quality (canbao.quality.catalogue), which check every row of every source.
 
--- check value of a certificate number by whole-number division: a third of the time of check_value over its digits
-CREATE MACRO check_of(n) AS ((12 - (
-    (n // 10000000000000000) % 10 * 7 + (n // 1000000000000000) % 10 * 9 + (n // 100000000000000) % 10 * 10
-    + (n // 10000000000000) % 10 * 5 + (n // 1000000000000) % 10 * 8 + (n // 100000000000) % 10 * 4
-    + (n // 10000000000) % 10 * 2 + (n // 1000000000) % 10 + (n // 100000000) % 10 * 6
-    + (n // 10000000) % 10 * 3 + (n // 1000000) % 10 * 7 + (n // 100000) % 10 * 9 + (n // 10000) % 10 * 10
-    + (n // 1000) % 10 * 5 + (n // 100) % 10 * 8 + (n // 10) % 10 * 4 + n % 10 * 2
-) % 11) % 11);
+-- Check value of a certificate number of 17 digits. The weights are powers of 2 (mod 11), so the digits are read as if they
+-- stood in base 2: n less 8 times each n // 10^i * 2^(i - 1). A third of the time of check_value over the digits.
+CREATE MACRO check_of(n) AS ((12 - (2 * (
+    n - 8 * (
+        n // 10 + n // 100 * 2 + n // 1000 * 4 + n // 10000 * 8 + n // 100000 * 16 + n // 1000000 * 32
+        + n // 10000000 * 64 + n // 100000000 * 128 + n // 1000000000 * 256 + n // 10000000000 * 512
+        + n // 100000000000 * 1024 + n // 1000000000000 * 2048 + n // 10000000000000 * 4096
+        + n // 100000000000000 * 8192 + n // 1000000000000000 * 16384 + n // 10000000000000000 * 32768
+    )
+)) % 11) % 11);
 
--- whether a citizen number can be right: 18 signs with their check digit, or 15 digits with a birth date
+-- Whether a citizen number can be right: 18 signs with their check digit, or 15 digits with a birth date. Most are right,
+-- so that the second question is hardly asked; AND and OR would ask everything twice.
 CREATE MACRO number_is_sound(x) AS (
-    (length(x) = 18 AND coalesce(
-        substr('0123456789X', check_of(try_cast(substr(x, 1, 17) AS BIGINT)) + 1, 1) = substr(x, 18, 1), false
-    ))
-    OR has_15_form(x)
+    CASE
+        WHEN substr('0123456789X', check_of(try_cast(substr(x, 1, 17) AS BIGINT)) + 1, 1) = substr(x, 18) THEN true
+        ELSE has_15_form(x)
+    END
 );
 
 -- what the measures rest on: empty tables until a night fills them (src/canbao/quality/measures.py)
@@ -24,6 +27,7 @@ CREATE TABLE measure_def (
 );
 CREATE TABLE measure_count (measure_id VARCHAR, division_code VARCHAR, numerator BIGINT, denominator BIGINT);
 CREATE TABLE code_count (source VARCHAR, field VARCHAR, code VARCHAR, rows BIGINT);
+CREATE TABLE wrong_code (source VARCHAR, field VARCHAR, code VARCHAR);
 CREATE TABLE source_delivery (
     source VARCHAR, title VARCHAR, kind VARCHAR, department VARCHAR, rhythm_days INTEGER, has_county BOOLEAN,
     delivered BOOLEAN, delivery DATE, rows_read BIGINT, rows_accepted BIGINT, rows_rejected BIGINT, rows_damaged BIGINT,

@@ -1,7 +1,7 @@
 """The pages that are made from the tree itself, so that they cannot fall behind it.
 
-python -m canbao.docs tables sources rules          writes docs/tables.md, docs/sources.md, rules/examples.json
-python -m canbao.docs --check tables sources rules  exit 1 where a page is not what would be written
+`python -m canbao.docs tables sources rules measures` writes docs/tables.md, docs/sources.md, docs/measures.md and
+rules/examples.json. With `--check` it writes nothing and exits with 1 where a page is not what would be written.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from canbao.build import Step, load_steps
 from canbao.intake import SourceDef, load_definitions
 from canbao.intake.problems import ERROR_CODES
 from canbao.paths import package_dir, sql_dir
+from canbao.quality.catalogue import Measure, load_catalogue
 from canbao.rules.examples import collect_examples
 
 _SENSITIVE = "[sensitive]"
@@ -176,7 +177,44 @@ def rule_examples() -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"tables": tables_page, "sources": sources_page, "rules": rule_examples}
+def measures_page() -> str:
+    """`docs/measures.md`: the catalogue of quality measures, from the TOML beside sources and tables."""
+    definitions = load_definitions()
+    groups: dict[str, list[Measure]] = {}
+    for one in load_catalogue(definitions):
+        groups.setdefault(one.source or one.table, []).append(one)
+    lines = [
+        "# Measures of data quality",
+        "",
+        "Made by `make docs` from `[[measure]]` in [src/canbao/sources](../src/canbao/sources) and",
+        "[src/canbao/expectations](../src/canbao/expectations), which say besides what each means and how it is",
+        "counted; do not edit it here. A measure fails where its share is beyond the limit and at least so many rows are",
+        "wrong. None stops a night, unless an office lists it under `[checks] block`. *Sent*: the rows go to the",
+        "department as a repair request. The limit of a figure is of what it compares (days over promised days, a",
+        "difference over the usual).",
+        "",
+    ]
+    for name in sorted(groups):
+        title = definitions[name].title if name in definitions else "a table of the publication"
+        rows = (
+            (
+                one.measure_id, one.title, one.axis, one.severity + (" (trial)" if one.trial else ""),
+                f"{one.threshold:g}", str(one.least), ", ".join(one.harms), one.department,
+                "yes" if one.suggestion and not one.trial else "",
+            )
+            for one in groups[name]
+        )  # fmt: skip
+        head = ("Measure", "Title", "Axis", "Severity", "Limit", "Rows", "Harms", "Call", "Sent")
+        lines += [f"## {name}", "", f"{title}.", "", *_table(head, rows), ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "tables": tables_page,
+    "sources": sources_page,
+    "rules": rule_examples,
+    "measures": measures_page,
+}
 
 
 def page_path(name: str) -> Path:
@@ -228,7 +266,12 @@ def _described(
 
 def _reads(step: Step) -> list[str]:
     known = {other.name for other in load_steps()} | {"param", "run_input", "secret", "builtin_division", "staged_file"}
-    return sorted(name for name in step.reads if name in known or name.startswith(("src_", "staged_", "code_", "previous_")))
+    known |= {"quality_metric", "source_delivery", "delivered_file", "seen_file"}
+    return sorted(
+        name
+        for name in step.reads
+        if name in known or name.startswith(("src_", "staged_", "code_", "previous_", "measure_", "wrong_"))
+    )
 
 
 def _inner(step: Step) -> tuple[str, str, str, str]:
@@ -258,6 +301,8 @@ def _source(name: str, one: SourceDef) -> list[str]:
     lines += [f"- Key: {', '.join(one.key)}; a later row with the same key replaces the earlier one"]
     if one.one_of:
         lines += [f"- One of these must be there, and filled in every row: {', '.join(one.one_of)}"]
+    if one.rhythm_days:
+        lines += [f"- Promised every {one.rhythm_days} days"]
     if one.county:
         lines += [f"- Rows are counted per district by {one.county}"]
     lines += [f"- More than {one.max_rejected_share:.0%} rejected rows (and at least 10) stop the night", ""]

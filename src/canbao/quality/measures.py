@@ -78,7 +78,7 @@ def count(night: "Night") -> int:
     for name in delivered:
         for field in night.definitions[name].fields:
             if field.codes is not None:
-                con.execute(_template("_code_count").format(source=name, field=field.name))
+                con.execute(_template("_code_count").format(source=name, field=field.name, codes=field.codes))
     groups: dict[tuple[str, str], list[Measure]] = {}
     for name in delivered:
         groups[f"src_{name}", night.definitions[name].county or "NULL"] = []
@@ -91,8 +91,18 @@ def count(night: "Night") -> int:
     rows_of = {(f"src_{name}", night.definitions[name].county or "NULL"): name for name in delivered}
     for (table, division), measures in groups.items():
         scan(con, table, division, measures, rows_of.get((table, division)))
-    repair_rows.collect(con, {name: night.definitions[name] for name in delivered}, catalogue)
     return len(con.execute("SELECT measure_id FROM measure_count WHERE division_code = ''").fetchall())
+
+
+def collect(night: "Night") -> int:
+    """Gather the wrong rows that departments are asked about: what they have confirmed is not judged.
+
+    Returns:
+        Number of rows.
+    """
+    definitions = {name: night.definitions[name] for name in _delivered(night)}
+    repair_rows.collect(night.warehouse.con, definitions, night.catalogue)
+    return night.warehouse.count("wrong_row")
 
 
 def scan(
@@ -245,11 +255,14 @@ def _scan(table: str, division: str, measures: Sequence[Measure], source: str | 
     pairs = [_pair(f"rows.{source}", "count(*)", "count(*)", "NULL")] if source else []
     for number, one in enumerate(measures):
         plain = one.of == "true"
-        flags.append(f"({one.wrong}) AS w{number}" if plain else f"(({one.of}) AND ({one.wrong})) AS w{number}")
-        flags += [] if plain else [f"({one.of}) AS o{number}"]
+        # Apart, and joined only where they are counted: what is joined by AND is computed anew for each use in it.
+        flags += (
+            [f"({one.wrong}) AS w{number}"] if plain else [f"({one.wrong}) AS v{number}", f"({one.of}) AS o{number}"]
+        )
+        is_wrong = f"w{number}" if plain else f"o{number} AND v{number}"
         out_of = "count(*)" if plain else f"count(*) FILTER (o{number})"
-        lines = f"list(row_no) FILTER (w{number})" if one.measure_id in sent else "NULL"
-        pairs.append(_pair(one.measure_id, f"count(*) FILTER (w{number})", out_of, lines))
+        lines = f"list(row_no) FILTER ({is_wrong})" if one.measure_id in sent else "NULL"
+        pairs.append(_pair(one.measure_id, f"count(*) FILTER ({is_wrong})", out_of, lines))
     return _template("_measure_scan").format(
         division=f"({division})::VARCHAR",
         table=table,
