@@ -7,7 +7,7 @@ from pathlib import Path
 
 # A telephone, a certificate number of 15 or 18 signs, also within a longer run of digits. Dates, times (20260331020000)
 # and division codes, which names of files are full of, are shorter or begin otherwise.
-_NUMBER_IN_NAME = re.compile(r"(?<!\d)(?:1[3-9]\d{9}(?!\d)|(?!20\d{12,15}(?!\d))\d{15,}[Xx]?)")
+_NUMBER_IN_NAME = re.compile(r"(?<!\d)(?:1\d{10}(?!\d)|(?!20\d{12,15}(?!\d))\d{15,}[Xx]?)")
 
 
 @dataclass(frozen=True)

@@ -141,9 +141,10 @@ def waiting(home: Home, today: date) -> list[Waiting]:
 
 def _present(landings: Sequence[Path]) -> dict[tuple[str, str, str], tuple[int, int]]:
     from canbao.intake.growing import look
+    from canbao.intake.problems import shown_name
 
     try:
         files = look([landing for landing in landings if landing.is_dir()]).files
     except OSError:
         return {}
-    return {(path.parent.parent.name, path.parent.name, path.name): found for path, found in files.items()}
+    return {(path.parent.parent.name, path.parent.name, shown_name(path)): found for path, found in files.items()}

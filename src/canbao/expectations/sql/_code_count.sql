@@ -1,13 +1,18 @@
 -- How often each code of a column comes, so that the next night can tell whether a code table changed, and which of them no
--- table has: few, so that the scan looks for these instead of looking up every row.
-INSERT INTO code_count
-SELECT '{source}' AS source, '{field}' AS field, coalesce({field}, '') AS code, count(*) AS rows
+-- table has: few, so that the scan looks for these instead of looking up every row. What no table has may be anything, a
+-- person's name too: it is counted under one sign, because the counts are published and kept (U9).
+CREATE OR REPLACE TEMP TABLE code_seen AS
+SELECT coalesce({field}, '') AS code, count(*) AS rows
 FROM staged_{source}
 GROUP BY {field};
 
 INSERT INTO wrong_code
-SELECT c.source, c.field, c.code
-FROM code_count AS c
-WHERE
-    c.source = '{source}' AND c.field = '{field}' AND c.code <> ''
-    AND c.code NOT IN (SELECT t.code FROM code_{codes} AS t);
+SELECT '{source}' AS source, '{field}' AS field, s.code
+FROM code_seen AS s
+WHERE s.code <> '' AND s.code NOT IN (SELECT t.code FROM code_{codes} AS t);
+
+INSERT INTO code_count
+SELECT '{source}', '{field}', CASE WHEN w.code IS NULL THEN s.code ELSE '?' END AS code, sum(s.rows)::BIGINT
+FROM code_seen AS s
+LEFT JOIN wrong_code AS w ON s.code = w.code AND w.source = '{source}' AND w.field = '{field}'
+GROUP BY CASE WHEN w.code IS NULL THEN s.code ELSE '?' END;
