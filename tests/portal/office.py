@@ -64,7 +64,7 @@ class Office:
         """Ids of a list, in its order."""
         return [row["person_id"].hex for batch in query.batches(pub or self.pub, 37) for row in batch]
 
-    def query(self, kind, division, basis="", role="city", **filters):
+    def query(self, kind, division, basis="", role="city", /, **filters):
         """A list."""
         return ListQuery.of(kind, division, basis, filters, self.scope(role))
 

@@ -193,7 +193,7 @@ def test_both_sides_of_a_separation_see_the_answer_and_none_sees_the_others_peop
 def test_a_village_cannot_filter_by_what_it_must_not_know(office):
     for name, value in (("group", "aid"), ("group", "disabled"), ("feedback", "P1"), ("feedback", "W2")):
         with pytest.raises(FilterError):
-            office.query("uninsured", office.divisions["village"], role="village", **{name: value})
+            office.query("uninsured", office.divisions["village"], "", "village", **{name: value})
         assert office.browsers["village"].get(f"/uninsured?{name}={value}").status_code == 404
         assert f'value="{value}"' not in office.get("village", "/uninsured").text
         assert f'value="{value}"' in office.get("district", "/uninsured").text
