@@ -75,6 +75,8 @@ class Installation:
         return [entry for entry in self.audit.entries() if all(entry[key] == value for key, value in wanted.items())]
 
     def close(self):
+        if "downloads" in self.portal.__dict__:
+            self.portal.downloads.close()
         self.portal.store.close()
 
 

@@ -127,6 +127,16 @@ ROUTES: tuple[Page, ...] = (
     Page("/people", _GET, "people:people", "see_people"),
     Page("/uninsured", _GET, "people:uninsured", "see_people"),
     Page("/duplicates", _GET, "people:duplicates", "see_people"),
+    Page("/people.xlsx", _GET, "downloads:people_xlsx", "download"),
+    Page("/people.csv", _GET, "downloads:people_csv", "download"),
+    Page("/uninsured.xlsx", _GET, "downloads:uninsured_xlsx", "download"),
+    Page("/uninsured.csv", _GET, "downloads:uninsured_csv", "download"),
+    Page("/duplicates.xlsx", _GET, "downloads:duplicates_xlsx", "download"),
+    Page("/duplicates.csv", _GET, "downloads:duplicates_csv", "download"),
+    Page("/downloads", _GET, "downloads:show", "download"),
+    Page("/downloads/full", _BOTH, "downloads:full", "download_full"),
+    Page("/downloads/decide", _POST, "downloads:decide", "approve_full"),
+    Page("/downloads/collect", _POST, "downloads:collect", "download_full"),
     Page("/search", _GET, "search:form", "see_people"),
     Page("/search", _POST, "search:find", "see_people"),
     Page("/person/{person_id}", _GET, "person:show", "see_people"),
@@ -174,10 +184,12 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
     portal: Portal = app.state.portal
     await run_in_threadpool(portal.store.current)
+    await run_in_threadpool(lambda: portal.downloads)  # what an earlier process left in the way is removed now
     copies = asyncio.create_task(daily_copies(portal))
     try:
         yield
     finally:
+        await run_in_threadpool(portal.downloads.close)
         await run_in_threadpool(portal.store.close)
         copies.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -249,17 +249,28 @@ class ListQuery:
             **self._parameters(pub), after=-1, size=PAGE_ROWS, skip=(max(number, 1) - 1) * PAGE_ROWS,
         )  # fmt: skip
 
-    def batches(self, pub: "Publication", size: int = 5000) -> Iterator[list[dict[str, Any]]]:
-        """All rows in the order of the pages, in batches, so that a long list needs no memory."""
+    def batches(
+        self, pub: "Publication", size: int = 5000, *, skip: int = 0, most: int | None = None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """All rows in the order of the pages, in batches, so that a long list needs no memory.
+
+        Args:
+            pub: The publication.
+            size: Rows of a batch.
+            skip: Rows to leave out at the beginning.
+            most: Rows after which to stop; None for all.
+        """
         parameters = self._parameters(pub)
         after = -1
-        while True:
-            rows = pub.rows(f"{self.kind}_rows", **parameters, after=after, size=size, skip=0)
+        while most is None or most > 0:
+            wanted = size if most is None else min(size, most)
+            rows = pub.rows(f"{self.kind}_rows", **parameters, after=after, size=wanted, skip=skip)
             if rows:
                 yield rows
-            if len(rows) < size:
+            if len(rows) < wanted:
                 return
-            after = rows[-1]["k"]
+            after, skip = rows[-1]["k"], 0
+            most = None if most is None else most - len(rows)
 
     def columns(self, scope: Scope) -> list[Column]:
         """The columns that somebody sees, in order; the page and the file have the same."""

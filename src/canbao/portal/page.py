@@ -25,6 +25,7 @@ from canbao.portal.second_factor import SecondFactor, Totp
 from canbao.portal.settings import PortalSettings
 
 if TYPE_CHECKING:
+    from canbao.portal.downloads import Downloads
     from canbao.portal.store import Store
 
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -122,8 +123,9 @@ class Portal:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters |= {"n": thousands, "when": when, "query": query}
+        environment.filters |= {"n": thousands, "when": when, "query": query, "time": at_second}
         environment.globals |= {"ROLE_WORDS": ROLE_WORDS, "EXPORT_WORDS": EXPORT_WORDS}
+        environment.globals["download_parts"] = self.download_parts
         return environment
 
     @cached_property
@@ -132,6 +134,17 @@ class Portal:
         from canbao.portal.store import Store
 
         return Store(self.home)
+
+    @cached_property
+    def downloads(self) -> "Downloads":
+        """Files of lists, as `canbao.portal.downloads` hands them out."""
+        from canbao.portal.downloads import Downloads
+
+        return Downloads(self)
+
+    def download_parts(self, rows: int) -> int:
+        """How many files a list of so many rows comes in."""
+        return self.downloads.parts(rows)
 
     @property
     def tree(self) -> DivisionTree:
@@ -385,6 +398,11 @@ def when(value: datetime | str | None, form: str = "%Y-%m-%d %H:%M") -> str:
     if value is None:
         return ""
     return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(CHINA).strftime(form)
+
+
+def at_second(seconds: float) -> str:
+    """A time kept as seconds since 1970, in China's time, to the minute."""
+    return when(datetime.fromtimestamp(seconds, UTC))
 
 
 def query(values: Mapping[str, Any], **changes: Any) -> str:

@@ -1,0 +1,469 @@
+"""Files of lists: ordered, written by two processes of their own, noted in the audit log, and only then sent.
+
+The first byte leaves after the audit log has the entry. A transfer that breaks off is noted as incomplete; the file
+itself is gone as soon as it is open for sending.
+"""
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from canbao.home import Home
+from canbao.portal.accounts import Account
+from canbao.portal.audit_log import AuditError
+from canbao.portal.page import CHINA, Portal, Stop, account_of, note, portal_of, render, when
+from canbao.portal.register import Download, Register, query_text
+from canbao.portal.serials import Tracer, new_serial
+
+if TYPE_CHECKING:
+    from canbao.portal.listfile import Order, Written
+    from canbao.portal.lists import ListQuery
+    from canbao.portal.store import Publication
+
+PART_ROWS = 1_048_000
+"""Rows of one file (Excel ends at 1,048,576); a longer list comes in numbered parts."""
+
+WORKERS = 2
+"""Processes that write files."""
+
+WAITING = 200
+"""Files that may wait for them; more are asked to come again."""
+
+RETRY_AFTER = 30
+"""Seconds after which to come again."""
+
+_FILES_PER_WORKER = 40
+_CHUNK = 256 * 1024
+_STARTED = time.time()
+_LONGEST_TRANSFER = 6 * 3600
+_TYPES = {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv; charset=utf-8",
+}
+
+
+class Busy(Exception):  # noqa: N818 - it is a state, not a fault
+    """Too many files wait already."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to have as a file.
+
+    Attributes:
+        query: The list.
+        form: `xlsx` or `csv`.
+        part: Which part, from 1.
+        full: Numbers in full.
+        reason: Why, where numbers are in full.
+        request_id: What a second person approved; empty where none was needed.
+        approved_by: That second person.
+        most: Rows that were approved; None where nobody had to.
+    """
+
+    query: "ListQuery"
+    form: str
+    part: int = 1
+    full: bool = False
+    reason: str = ""
+    request_id: str = ""
+    approved_by: str = ""
+    most: int | None = None
+
+
+class Downloads:
+    """What one portal hands out.
+
+    Args:
+        portal: The portal.
+    """
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+        self.register = Register(portal.home)
+        self.folder = portal.home / "portal" / "tmp"
+        self.part_rows = PART_ROWS
+        self.most_waiting = WAITING
+        self._secret = Tracer.of(Home(portal.home)).secret
+        self._pool: ProcessPoolExecutor | None = None
+        self._starting = threading.Lock()
+        self._waiting = 0
+        self._tidied = ""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._sweep()
+        self.tidy()
+
+    def day(self) -> str:
+        """The day in China."""
+        return self._portal.clock().astimezone(CHINA).strftime("%Y-%m-%d")
+
+    def parts(self, rows: int) -> int:
+        """How many files a list of so many rows takes."""
+        return max(1, -(-rows // self.part_rows))
+
+    def order(self, pub: "Publication", account: Account, unit: str, wish: Wish) -> "Order":
+        """What a worker needs to write a file."""
+        from canbao.portal.listfile import Order
+
+        serial = new_serial()
+        stem = f"{os.getpid()}-{secrets.token_hex(16)}"
+        who = f"{account.name}" + (f"（{account.holder}）" if account.holder else "") + (f" {unit}" if unit else "")
+        reason = wish.reason + (f"（{wish.approved_by} 批准）" if wish.approved_by else "")
+        return Order(
+            serial=serial,
+            form=wish.form,
+            query=wish.query,
+            account=account,
+            folder=pub.folder,
+            index_file=pub.index_file,
+            full=wish.full,
+            part=wish.part,
+            part_rows=self.part_rows,
+            unit=unit,
+            who=who,
+            at=when(self._portal.clock()),
+            reason=reason,
+            secret=self._secret,
+            target=self.folder / f"{stem}.{wish.form}",
+            kept=self.folder / f"{stem}.parquet",
+        )
+
+    async def write(self, order: "Order") -> "Written":
+        """Have a file written; the event loop goes on meanwhile.
+
+        Raises:
+            Busy: Too many wait already.
+            Stop: The list is not there any more, or the process that wrote it died.
+        """
+        from canbao.portal.listfile import write_list
+
+        if self._waiting >= self.most_waiting:
+            raise Busy
+        self._waiting += 1
+        try:
+            pool = self._ready()
+            future = pool.submit(write_list, order)
+            return await asyncio.shield(asyncio.wrap_future(future))
+        except BrokenProcessPool:
+            self._broken(pool)
+            self.discard(order)
+            raise Stop("生成文件的进程意外中止，请重新下载。", 503) from None
+        except LookupError:
+            self.discard(order)
+            raise Stop("数据刚刚更新，请刷新名单后重新下载。", 409) from None
+        except asyncio.CancelledError:
+            future.add_done_callback(lambda _: self.discard(order))
+            future.cancel()
+            raise
+        except BaseException:
+            self.discard(order)
+            raise
+        finally:
+            self._waiting -= 1
+
+    def _ready(self) -> ProcessPoolExecutor:
+        with self._starting:
+            if self._pool is None:
+                from canbao.portal.listfile import start_worker
+
+                self._pool = ProcessPoolExecutor(
+                    WORKERS,
+                    mp_context=multiprocessing.get_context("spawn"),
+                    initializer=start_worker,
+                    max_tasks_per_child=_FILES_PER_WORKER,
+                )
+            return self._pool
+
+    def _broken(self, pool: ProcessPoolExecutor) -> None:
+        with self._starting:
+            if self._pool is pool:
+                self._pool = None
+        pool.shutdown(wait=False, cancel_futures=True)
+
+    def discard(self, order: "Order") -> None:
+        """Remove what a file that is not sent left."""
+        for path in (order.target, order.kept):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove what processes left that are no more."""
+        for path in self.folder.iterdir():
+            owner = path.name.partition("-")[0]
+            with contextlib.suppress(OSError):
+                earlier = owner == str(os.getpid()) and path.stat().st_mtime < _STARTED
+                if earlier or not owner.isdigit() or not _lives(int(owner)):
+                    path.unlink()
+
+    def tidy(self) -> None:
+        """Once a day: forget downloads as old as the audit log may be, note transfers that nobody saw end."""
+        if self._tidied != self.day():
+            self._tidied = self.day()
+            kept = timedelta(days=self._portal.settings.audit_keep_days)
+            self.register.drop_before((self._portal.clock() - kept).timestamp())
+            for left in self.register.unfinished():
+                if left.at < self._portal.clock().timestamp() - _LONGEST_TRANSFER:
+                    self._note_broken(left, None, None)
+
+    def ended(self, download: Download, address: str | None, sent: int) -> None:
+        """Note how a transfer ended."""
+        if sent == download.byte_count:
+            self.register.ended(download.serial, "done")
+        else:
+            self._note_broken(download, address, sent)
+
+    def _note_broken(self, download: Download, address: str | None, sent: int | None) -> None:
+        self.register.ended(download.serial, "broken")
+        try:
+            self._portal.audit.append(
+                "download_incomplete",
+                account=download.account,
+                role=download.role,
+                address=address,
+                target=download.serial,
+                outcome="failed",
+                rows=download.row_count,
+                reason="broken off",
+                detail={"bytes": download.byte_count, "sent": sent},
+                at=self._portal.clock(),
+            )
+        except AuditError as error:  # the next request finds that out too, and nothing is served then
+            print(f"canbao serve: {error}", file=sys.stderr, flush=True)
+
+    def alarm(self, account: Account, line: str) -> None:
+        """Tell the bureau, once a day and account, that somebody wants more than the quota."""
+        if self.register.alarm(account.name, self.day()):
+            threading.Thread(target=_tell, args=(self._portal.home, line), daemon=True).start()
+
+    def close(self) -> None:
+        """End the processes; what they write is thrown away."""
+        with self._starting:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            workers = list((getattr(pool, "_processes", None) or {}).values())
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in workers:
+                worker.terminate()
+            for worker in workers:
+                worker.join(5)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _tell(home: Path, line: str) -> None:
+    from canbao.quality.notify import send
+    from canbao.settings import load_settings
+
+    try:
+        send(Home(home), load_settings(home / "canbao.toml"), [line], {"state": "quota_exceeded"})
+    except Exception as error:  # the audit log has it anyway
+        print(f"canbao serve: 通知未能发出（{type(error).__name__}）。", file=sys.stderr, flush=True)
+
+
+def within_quota(request: Request, rows: int, target: str) -> None:
+    """See that the day's quota is enough.
+
+    Raises:
+        Stop: It is not; noted, and the bureau is told.
+    """
+    account = account_of(request)
+    downloads = portal_of(request).downloads
+    left = portal_of(request).accounts.rows_left(account, downloads.day())
+    if rows > left:
+        raise over_quota(request, rows, left, target)
+
+
+def _take_rows(request: Request, rows: int, target: str) -> None:
+    """Count rows against the day's quota, however many requests of the account come at once."""
+    portal, account = portal_of(request), account_of(request)
+    day = portal.downloads.day()
+    if not portal.accounts.take_rows(account, day, rows):
+        raise over_quota(request, rows, portal.accounts.rows_left(account, day), target)
+
+
+def over_quota(request: Request, rows: int, left: int, target: str) -> Stop:
+    """Note that somebody wants more than the quota.
+
+    Returns:
+        The exception to raise.
+    """
+    account = account_of(request)
+    note(request, "quota_exceeded", target=target, outcome="refused", rows=rows, reason="quota", left=max(left, 0))
+    portal_of(request).downloads.alarm(
+        account, f"账号 {account.name} 今日下载超过限额：本次要 {rows:,} 行，剩余 {max(left, 0):,} 行。请审计员核对。"
+    )
+    return Stop(
+        f"本次 {rows:,} 行，超过今日剩余限额 {max(left, 0):,} 行，未下载。"
+        "请缩小范围或增加条件；确需更多的，请联系安全管理员调整限额。已记入审计日志。",
+        429,
+    )
+
+
+async def deliver(request: Request, order: "Order", wish: Wish) -> Response:
+    """Have the file written, then noted, then sent.
+
+    Args:
+        request: The request; whoever sent it may have the list.
+        order: From `Downloads.order`.
+        wish: What it was made from.
+
+    Raises:
+        Stop, AuditError: Nothing is sent.
+    """
+    downloads = portal_of(request).downloads
+    try:
+        written = await downloads.write(order)
+    except Busy:
+        return await run_in_threadpool(_come_again, request)
+    try:
+        return await run_in_threadpool(_hand_over, request, order, wish, written)
+    except BaseException:
+        downloads.discard(order)
+        raise
+
+
+def _come_again(request: Request) -> Response:
+    answer = render(request, "stop.html", 503, message=f"此刻等待下载的人太多，请 {RETRY_AFTER} 秒后再试。")
+    answer.headers["Retry-After"] = str(RETRY_AFTER)
+    return answer
+
+
+def _hand_over(request: Request, order: "Order", wish: Wish, written: "Written") -> Response:
+    portal = portal_of(request)
+    downloads, account = portal.downloads, account_of(request)
+    register = downloads.register
+    if wish.most is not None and written.rows > wish.most:
+        raise Stop(f"名单已更新：现有 {written.rows:,} 行，多于批准的 {wish.most:,} 行。请重新申请。", 409)
+    download = Download(
+        serial=order.serial,
+        at=portal.clock().timestamp(),
+        day=downloads.day(),
+        account=account.name,
+        holder=account.holder,
+        role=account.role,
+        division=account.division,
+        unit=order.unit,
+        list=query_text(wish.query),
+        title=wish.query.title(request.state.scope.tree),
+        filters=wish.query.filter_text(),
+        publication=f"{order.folder.parent.name}/{order.folder.name}",
+        form=wish.form,
+        part=wish.part,
+        parts=downloads.parts(written.all_rows),
+        row_count=written.rows,
+        byte_count=written.bytes,
+        level="full" if wish.full else "masked",
+        reason=wish.reason,
+        approved_by=wish.approved_by,
+    )
+    if wish.request_id and not register.use(wish.request_id):
+        raise Stop("这项申请已经用过。请重新申请。", 409)
+    opened: BinaryIO | None = None
+    try:
+        _take_rows(request, written.rows, wish.query.division)
+        order.kept.replace(register.rows_file(order.serial))
+        register.add(download)
+        opened = order.target.open("rb")
+        order.target.unlink()
+        note(
+            request, "download", target=order.serial, rows=written.rows, reason=wish.reason or None,
+            list=wish.query.kind, division=wish.query.division, basis=wish.query.basis,
+            filters=dict(wish.query.filters), form=wish.form, level=download.level, part=wish.part,
+            parts=download.parts, publication=download.publication, unit=order.unit,
+            approved_by=wish.approved_by or None,
+        )  # fmt: skip
+    except BaseException:
+        if opened is not None:
+            opened.close()
+        register.forget(order.serial)
+        if wish.request_id:
+            register.give_back(wish.request_id)
+        raise
+    downloads.tidy()
+    name = f"{download.title}_{order.folder.parent.name}_{order.serial}"
+    name += f"_第{wish.part}部分" if download.parts > 1 else ""
+    return _Sent(opened, download, name, portal, request.state.address)
+
+
+def _headers(download: Download, name: str) -> Mapping[str, str]:
+    from canbao.reports.office import file_name
+
+    plain = f"list-{download.serial}.{download.form}"
+    full = quote(f"{file_name(name)}.{download.form}")
+    return {
+        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}",
+        "X-Canbao-Rows": str(download.row_count),
+        "X-Canbao-Serial": download.serial,
+    }
+
+
+class _Sent(Response):
+    """A file on its way: sent in pieces, and noted how far it came."""
+
+    def __init__(self, file: BinaryIO, download: Download, name: str, portal: Portal, address: str) -> None:
+        super().__init__(None, 200, _headers(download, name), _TYPES[download.form])
+        self.headers["content-length"] = str(download.byte_count)
+        self._file = file
+        self._download = download
+        self._portal = portal
+        self._address = address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = 0
+
+        async def pieces() -> None:
+            nonlocal sent
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            while sent < self._download.byte_count:
+                piece = await run_in_threadpool(self._file.read, _CHUNK)
+                if not piece:
+                    return
+                more = sent + len(piece) < self._download.byte_count
+                await send({"type": "http.response.body", "body": piece, "more_body": more})
+                sent += len(piece)
+
+        async def gone() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        sending, leaving = asyncio.ensure_future(pieces()), asyncio.ensure_future(gone())
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        except OSError:
+            pass  # the other side went away
+        finally:
+            for task in (sending, leaving):
+                if not task.done():
+                    task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+            self._file.close()
+            await run_in_threadpool(self._portal.downloads.ended, self._download, self._address, sent)
