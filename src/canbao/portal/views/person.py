@@ -99,6 +99,10 @@ def _file(request: Request, pub: Publication, form: str) -> dict[str, Any]:
         present(row, "duplicates", scope) | duplicate_words(row, scope, hide_employer=hide_employer)
         for row in raw["duplicate"]
     ]
+    fresh = _born_this_month(person, pub)
+    for seen, row in zip(shown["coverage"], raw["coverage"], strict=True):
+        if fresh and row["begn_month"] == f"{person['brdy']:%Y%m}":
+            seen["begn_month"] = "出生当月"
     money = show_of("entitlement", "unverified", scope.role) != "hide"
     return {
         "person_id": person_id.hex,
@@ -108,7 +112,7 @@ def _file(request: Request, pub: Publication, form: str) -> dict[str, Any]:
         "child": is_child(person),
         "facts": _facts(person, pub, scope),
         "tags": _tags(person, pub, scope),
-        "picture": timeline(raw["coverage"], pub.as_of, pub.insured_year, scope),
+        "picture": "" if fresh else timeline(raw["coverage"], pub.as_of, pub.insured_year, scope),
         "tables": shown,
         "entitlement": [
             {
@@ -132,6 +136,12 @@ def _file(request: Request, pub: Publication, form: str) -> dict[str, Any]:
         "verdicts": pub.verdicts,
         "insurance": insurance,
     }
+
+
+def _born_this_month(person: Mapping[str, Any], pub: Publication) -> bool:
+    """Whether the month in which cover begins would leave a day or two for the birth date, and too few numbers."""
+    brdy = person["brdy"]
+    return brdy is not None and (brdy.year, brdy.month) == (pub.as_of.year, pub.as_of.month)
 
 
 def _speaks(person: Mapping[str, Any]) -> str:
