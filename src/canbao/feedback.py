@@ -83,17 +83,18 @@ def _take(path: Path, home: Home, publication: Path, day: date) -> Sheet:
     import polars as pl
 
     from canbao.intake import load_definitions
-    from canbao.intake.problems import FileRefused
+    from canbao.intake.problems import FileRefused, shown_name, without_numbers
     from canbao.intake.staging import quarantine_path, sha256_of, stage_file, staged_path
 
     source = load_definitions()[SOURCE]
-    sheet = Sheet(path.name)
+    name = shown_name(path)
+    sheet = Sheet(name)
     try:
         digest = sha256_of(path)
         short = digest[:12]
         earlier = sorted(home.landing.glob(f"{SOURCE}/*/{short}.csv"))
         if earlier:
-            sheet.lines.append(f"{path.name}：{earlier[0].parent.name} 已收过同一文件，本次不重复采用。")
+            sheet.lines.append(f"{name}：{earlier[0].parent.name} 已收过同一文件，本次不重复采用。")
             return sheet
         with TemporaryDirectory(dir=home.root, prefix=".feedback-") as aside:
             parts = stage_file(path, digest, source, Path(aside))
@@ -102,11 +103,11 @@ def _take(path: Path, home: Home, publication: Path, day: date) -> Sheet:
             unread = [row for one in bad for row in pl.read_parquet(one).iter_rows(named=True)]
     except FileRefused as refused:
         sheet.refused = True
-        sheet.lines.append(f"{path.name}：未采用。{refused.message}")
+        sheet.lines.append(f"{name}：未采用。{without_numbers(refused.message)}")
         return sheet
     except OSError as error:
         sheet.refused = True
-        sheet.lines.append(f"{path.name}：文件无法读取（{error.strerror}）。请检查权限后重试。")
+        sheet.lines.append(f"{name}：文件无法读取（{error.strerror}）。请检查权限后重试。")
         return sheet
     waits = _reasons()
     known = _known_numbers(publication, [*rows["certno"].drop_nulls()])
@@ -120,9 +121,9 @@ def _take(path: Path, home: Home, publication: Path, day: date) -> Sheet:
             good.append(row)
     back.sort(key=lambda entry: entry[0])
     sheet.accepted, sheet.returned = len(good), len(back)
-    told = f"{path.name}：读入 {len(good) + len(back):,} 行，采用 {len(good):,} 行，退回 {len(back):,} 行。"
+    told = f"{name}：读入 {len(good) + len(back):,} 行，采用 {len(good):,} 行，退回 {len(back):,} 行。"
     if back:
-        place = _place(home, f"{day.isoformat()}-{path.stem}", short)
+        place = _place(home, f"{day.isoformat()}-{_stem(path)}", short)
         _send_back(place, source, back)
         told = f"{told[:-1]}，见 {place}。"
     sheet.lines.append(told)
@@ -185,6 +186,13 @@ def _land(home: Home, short: str, source: "SourceDef", day: date, rows: Sequence
     writer.writerow(names)
     writer.writerows([row[name] for name in names] for row in rows)
     write_atomically(home.landing / SOURCE / day.isoformat() / f"{short}.csv", text.getvalue())
+
+
+def _stem(path: Path) -> str:
+    """The file's name without its ending, for a file that goes back: no numbers of people, no sign Windows refuses."""
+    from canbao.intake.problems import without_numbers
+
+    return without_numbers(path.stem).replace("*", "_")
 
 
 def _place(home: Home, name: str, short: str) -> Path:
