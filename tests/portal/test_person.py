@@ -125,6 +125,15 @@ def test_a_row_never_has_a_birth_date_or_a_full_number_without_the_confirmation(
     assert present({**row, "age": 0}, "uninsured", office.scope("city"))["certno"] == "*" * 18
 
 
+def test_a_status_is_hidden_under_whatever_name_a_table_has_for_it(office):
+    gone = {"status_is": "excluded_custody", "was": "excluded_custody", "is": "excluded_abroad", "reason_code": "P1"}
+    seen = present(gone, "closed", office.scope("village"))
+    assert all(seen[name] == VERIFIED for name in gone)
+    assert present(gone, "closed", office.scope("township"))["status_is"] == "服刑"
+    own = {"feedback_reason": "P1", "feedback_division": office.divisions["village"]}
+    assert present(own, "uninsured", office.scope("village"))["feedback_reason"] == "服刑"
+
+
 @pytest.mark.parametrize("role", ["village", "township"])
 def test_a_village_reads_that_departments_have_verified_and_not_what(office, role):
     """Every person of the village on every page; the township sees more."""

@@ -54,6 +54,14 @@ _OTHER_GROUPS = {
     ("newborn", "status"): "newborn_status",
     ("duplicates", "cause"): "duplicate_cause",
 }
+_SAME = {
+    "status_is": "insured_status",
+    "was": "insured_status",
+    "is": "insured_status",
+    "reason_code": "feedback_reason",
+}
+"""Fields that say the same as another one, which `fields.csv` names."""
+
 _CODES = {"gend": "gend", "feedback_reason": "reason_code", "reason_code": "reason_code", "tier": "tier"}
 _INSURANCES = ("insutype", "last_insutype", "insutype_a", "insutype_b")
 _PLACES = ("resd_code", "live_code", "feedback_division", "division_code")
@@ -81,7 +89,7 @@ def show_of(table: str, field: str, role: str, value: str = "") -> str:
     Returns:
         `full`, `mask`, `masked`, `word` or `hide`.
     """
-    shows = _shows()
+    shows, field = _shows(), _SAME.get(field, field)
     for role_ in (role, "*"):
         for value_ in (value, "") if value else ("",):
             for table_ in (table, "*"):

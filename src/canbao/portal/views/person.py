@@ -117,7 +117,7 @@ def _file(request: Request, pub: Publication, form: str) -> dict[str, Any]:
         "entitlement": [
             {
                 "lines": entitlement_words({**row, "brdy": person["brdy"]}, scope),
-                "rules": row["rule_ids"] or [],
+                "rules": [one for one in row["rule_ids"] or [] if money or not one.startswith("CAP-")],
                 "unverified": [word("parameter", re.sub(r"\.\d{4}\.", ".", one)) for one in row["unverified"] or []]
                 if money
                 else [],
