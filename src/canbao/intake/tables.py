@@ -176,7 +176,7 @@ def read_parquet(path: Path, source: SourceDef) -> tuple[Layout, Iterator[Batch]
         schema = frame.collect_schema()
         names = list(schema)
         height = frame.select(pl.len()).collect().item()
-    except Exception as error:
+    except (Exception, pl.exceptions.PanicException) as error:
         raise FileRefused("damaged", "Parquet文件已损坏或被截断，无法读取。请重新导出并传送。") from error
     layout = find_layout(source, [(1, names)])
     used = {names[place] for place in layout.columns.values()}
@@ -195,7 +195,7 @@ def read_parquet(path: Path, source: SourceDef) -> tuple[Layout, Iterator[Batch]
         for start in range(0, height, _PARQUET_ROWS):
             try:
                 rows = cells.slice(start, _PARQUET_ROWS).collect()
-            except pl.exceptions.PolarsError as error:
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
                 raise FileRefused(
                     "damaged", f"Parquet文件第{start + 2}行之后已损坏，无法读取。请重新导出并传送。"
                 ) from error
