@@ -1,4 +1,4 @@
-"""The portal's commands: `canbao serve`, `canbao user …`, `canbao audit …`."""
+"""The portal's commands: `canbao serve`, `user …`, `audit …`, `trace`, `compliance`."""
 
 import argparse
 import getpass
@@ -56,6 +56,15 @@ def add_commands(add: Adder) -> None:
     copy = audit.add_parser("copy", help=text, description=text)
     _home(copy)
     copy.add_argument("--to", type=Path, metavar="DIR", help="default: [audit] copy_to of canbao.toml")
+
+    text = "which download a file that got about came from: by its serial, else by its rows; exit 1 where none fits"
+    trace = add("trace", _trace, text)
+    trace.add_argument("what", metavar="FILE|SERIAL", help="the file, or the serial that stands on it")
+    _home(trace)
+
+    compliance = add("compliance", _compliance, "the register of processing, as a workbook for audit and assessment")
+    compliance.add_argument("--out", type=Path, required=True, metavar="FILE", help=".xlsx to write")
+    _home(compliance)
 
 
 def _part(parts: Any, name: str, text: str) -> argparse.ArgumentParser:
@@ -235,3 +244,43 @@ def _audit(arguments: argparse.Namespace) -> int:
     if not verdict.problems:
         print("日志完整，未发现改动。")
     return 1 if verdict.problems else 0
+
+
+def _trace(arguments: argparse.Namespace) -> int:
+    os.umask(_PRIVATE)
+    from canbao.portal.audit_log import AuditLog
+    from canbao.portal.trace import told, trace
+
+    home = _existing(arguments.home)
+    found = trace(home, arguments.what)
+    named = [one.serial for one in found.serials] or [one.download.serial for one in found.rows[:1]]
+    AuditLog(home).append(
+        "trace",
+        account=f"console:{_operator()}",
+        role="console",
+        address="console",
+        target="、".join(named) or None,
+        outcome="ok" if found.how else "failed",
+        detail={"by": found.how},
+    )
+    print("\n".join(told(found)))
+    return 0 if found.how else 1
+
+
+def _compliance(arguments: argparse.Namespace) -> int:
+    os.umask(_PRIVATE)
+    from canbao.portal.audit_log import AuditLog
+    from canbao.portal.compliance import write_register
+
+    home = _existing(arguments.home)
+    write_register(home, arguments.out)
+    AuditLog(home).append("compliance", account=f"console:{_operator()}", role="console", address="console")
+    print(f"个人信息处理活动登记已写入 {arguments.out}。")
+    return 0
+
+
+def _existing(path: Path) -> Path:
+    home: Path = path.resolve()
+    if not home.is_dir():
+        raise UserError(f"工作目录 {home} 不存在（--home）。请检查路径。")
+    return home

@@ -275,8 +275,8 @@ class _Workbook:
             return Cells(column.key, style={"num_format": "0", "align": "center"})
         if column.kind in ("certno", "date"):
             return Cells(column.key, style={"num_format": "@", "align": "center"})
-        wraps = {"text_wrap": True} if self._order.query.kind in _TALL else {}
-        return Cells(column.key, style={"num_format": "@", **wraps})
+        fits = "text_wrap" if self._order.query.kind in _TALL else "shrink"
+        return Cells(column.key, style={"num_format": "@", fits: True})
 
     def rows(self, shown: Sequence[Mapping[str, Any]], marks: Sequence[str]) -> None:
         assert self._book is not None
