@@ -1,6 +1,5 @@
 """What came too late or too slowly: files left alone because they were growing, files that wait for the next run."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from canbao.gates import Check
 from canbao.home import Home
-from canbao.paths import package_dir
 from canbao.quality import state
 
 if TYPE_CHECKING:
@@ -19,16 +17,6 @@ if TYPE_CHECKING:
 NAME = "arrivals"
 SHOWN = 8
 """Files named in one line; who needs all of them looks into the folder."""
-
-
-def harms(definition: "SourceDef") -> tuple[str, ...]:
-    """The products that the source feeds: those that one of its measures harms, all of them where it has none."""
-    from canbao.quality.catalogue import load_catalogue
-
-    found = {code for measure in load_catalogue({definition.name: definition}) for code in measure.harms}
-    with (package_dir("codes") / "product.csv").open(encoding="utf-8", newline="") as file:
-        products = [row["code"] for row in csv.DictReader(file)]
-    return tuple(code for code in products if code in found or not found)
 
 
 def growing_checks(intake: "IntakeResult", definitions: Mapping[str, "SourceDef"]) -> list[Check]:
@@ -53,7 +41,7 @@ def _growing_check(definition: "SourceDef", growing: Sequence["Growing"]) -> Che
         message="\n".join(_told(definition.title, one) for one in found),
         meaning="文件名带 .tmp、.part 等、读取期间还在变化、或（设了静默时间时）刚刚写入的文件视为仍在传送，不读取；"
         "全量来源改用上一批，增量来源只少这些文件。有 manifest.json 且相符的批次视为已传完。",
-        harms=harms(definition),
+        harms=definition.harms,
         department=definition.department,
     )
 
