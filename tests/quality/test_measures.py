@@ -154,6 +154,92 @@ def without_great_expectations(monkeypatch: pytest.MonkeyPatch, request: pytest.
         monkeypatch.setattr(audit, "run_suite", lambda *_: [])
 
 
+# --------------------------------------------------------------------------------------------------------- figures
+
+
+def define(con: duckdb.DuckDBPyConnection, measure_id: str, figure: str, threshold: float, least: int) -> None:
+    con.execute(
+        "INSERT INTO measure_def BY NAME SELECT ? AS measure_id, ? AS source, ? AS figure, ? AS threshold, ? AS least",
+        [measure_id, measure_id.partition(".")[0], figure, threshold, least],
+    )
+
+
+def past(con: duckdb.DuckDBPyConnection, *row: Any) -> None:
+    """Day, insured year, measure, division and number of a past night."""
+    con.execute(
+        "INSERT INTO measure_history BY NAME SELECT ?::DATE AS as_of, ? AS insu_year, ? AS measure_id,"
+        " ? AS division_code, ? AS numerator",
+        list(row),
+    )
+
+
+def figure(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, tuple[Any, ...]]:
+    found = rows(con, f"SELECT division_code, numerator, denominator, round(value, 4), enough FROM ({STEPS[name].sql})")
+    return {row[0]: row[1:] for row in found}
+
+
+def test_rows_are_compared_with_the_median_of_recent_nights_per_district(con: duckdb.DuckDBPyConnection) -> None:
+    define(con, "population.rows_change", "figure_rows_change", 0.1, 30)
+    for day, number in (("2026-03-28", 1000), ("2026-03-29", 990), ("2026-03-30", 5000)):
+        past(con, day, 2026, "rows.population", "", number)
+        past(con, day, 2026, "rows.population", "500191000000", 400)
+        past(con, day, 2026, "rows.population", "500192000000", 100)
+    con.execute("INSERT INTO measure_count VALUES ('rows.population', '', 980, 980),"
+                " ('rows.population', '500191000000', 405, 405)")  # fmt: skip
+    assert figure(con, "figure_rows_change") == {
+        "": (1, 3, 1.0, True),  # the second district is missing altogether
+        "500191000000": (405, 400, 0.0125, False),
+        "500192000000": (0, 100, 1.0, True),
+    }
+
+
+def test_two_nights_are_no_past(con: duckdb.DuckDBPyConnection) -> None:
+    define(con, "population.rows_change", "figure_rows_change", 0.1, 30)
+    for day in ("2026-03-29", "2026-03-30"):
+        past(con, day, 2026, "rows.population", "", 1000)
+    assert figure(con, "figure_rows_change") == {"": (0, 0, None, False)}
+
+
+def test_ledger_is_compared_with_the_same_day_of_last_years_window(con: duckdb.DuckDBPyConnection) -> None:
+    define(con, "ledger.season_uninsured", "figure_season", 0.1, 30)
+    con.execute(
+        "CREATE TABLE ledger_figure AS SELECT * FROM (VALUES"
+        " ('ledger.household.should_be_insured', '', 1000), ('ledger.household.uninsured', '', 300)"
+        ") AS t(measure_id, division_code, numerator)"
+    )
+    for day, year, number in (("2025-03-20", 2025, 700), ("2025-03-30", 2025, 100), ("2026-03-30", 2026, 300)):
+        past(con, day, year, "ledger.household.should_be_insured", "", 1000)
+        past(con, day, year, "ledger.household.uninsured", "", number)
+    assert figure(con, "figure_season") == {"": (1, 1, 0.2, True)}
+
+
+def test_sudden_changes_are_told_from_the_same_insured_year_only(con: duckdb.DuckDBPyConnection) -> None:
+    define(con, "ledger.sudden_uninsured", "figure_sudden", 0.2, 30)
+    con.execute(
+        "CREATE TABLE ledger_figure AS SELECT 'ledger.household.uninsured' AS measure_id, '500191000000' AS"
+        " division_code, 150 AS numerator"
+    )
+    for day, year, number in (
+        ("2026-03-26", 2025, 9), ("2026-03-27", 2026, 100), ("2026-03-28", 2026, 100), ("2026-03-29", 2026, 100),
+    ):  # fmt: skip
+        past(con, day, year, "ledger.household.uninsured", "500191000000", number)
+    assert figure(con, "figure_sudden") == {"": (1, 1, 0.5, True), "500191000000": (150, 100, 0.5, True)}
+
+
+@pytest.mark.parametrize(
+    ("delivery", "days", "value"), [("2026-03-31", 0, 0.0), ("2026-02-28", 31, 1.0), ("2026-01-31", 59, 1.9032)]
+)
+def test_age_is_held_against_the_promised_rhythm(
+    con: duckdb.DuckDBPyConnection, delivery: str, days: int, value: float
+) -> None:
+    define(con, "population.age", "figure_age", 1.0, 1)
+    con.execute(
+        "INSERT INTO source_delivery BY NAME SELECT 'population' AS source, 31 AS rhythm_days, ?::DATE AS delivery",
+        [delivery],
+    )
+    assert figure(con, "figure_age") == {"": (days, 31, value, True)}
+
+
 # --------------------------------------------------------------------------------------------------------- history
 
 
