@@ -124,7 +124,9 @@ def _full(request: Request, pub: Publication) -> tuple[Order, Wish] | Response:
         "has_factor": account.second_factor,
     }  # fmt: skip
     if request.method != "POST":
-        return render(request, "download_full.html", 200, **shown, message="", given={})
+        return render(
+            request, "download_full.html", 200, **shown, message="", given={"reason": "", "note": "", "form": ""}
+        )
     given = {
         "reason": field_of(request, "reason"),
         "note": field_of(request, "note", 2000),
