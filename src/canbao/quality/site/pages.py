@@ -524,7 +524,13 @@ class _Site:
                     "before_delivery": before.get("delivery"),
                     "growing": growing.get(name, []),
                     "checks": checks,
-                    "failing": [check for check in checks if check["state"] != "passed"],
+                    "failing": [
+                        check
+                        for check in checks
+                        if check["state"] == "failed" or (check["state"] != "passed" and check["severity"] != "info")
+                    ],
+                    # no past to compare with, as on a first night: nobody has to do anything about it
+                    "unjudged": sum(c["state"] == "not_computed" and c["severity"] == "info" for c in checks),
                     "contact": self.data.contacts.get(definition.department, ""),
                     "order": ({"refused": 0, "missing": 1, "late": 2, "fresh": 3}[state], rank),
                 }
