@@ -373,7 +373,6 @@ NAV = (
     ("/duplicates", "重复参保", "see_people"),
     ("/search", "查人", "see_people"),
     ("/objections", "异议", "see_objections"),
-    ("/feedback", "核实回传", "upload_feedback"),
     ("/downloads", "下载记录", "download"),
     ("/quality", "数据质量", "see_quality"),
     ("/runs", "运行与发布", "see_runs"),
