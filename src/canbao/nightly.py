@@ -519,7 +519,7 @@ def _reports(night: Night) -> None:
             night.draft.folder / "ledger.parquet",
             night.draft.reports,
             header=reports.ReportHeader(version=night.run_id),
-            stamps=reports.stamps(night.draft.folder, "ledger", night.checks, who()),
+            stamps=reports.stamp_lines(night.draft.folder, "ledger", night.checks, who()),
             on_progress=night.say,
         )
     with night.timed("publish", "brief"):

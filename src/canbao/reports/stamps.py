@@ -63,7 +63,7 @@ def release_lines(checks: Iterable["Check"], account: str) -> list[str]:
     ]
 
 
-def stamps(folder: Path, product: str, checks: Iterable["Check"], account: str) -> list[str]:
+def stamp_lines(folder: Path, product: str, checks: Iterable["Check"], account: str) -> list[str]:
     """All lines that a product's pages and workbooks carry on top: the verdict, then what was let pass."""
     return [verdict_line(folder, product), *release_lines(checks, account)]
 
