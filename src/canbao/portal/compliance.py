@@ -160,7 +160,7 @@ def _purposes(data: dict[str, Any]) -> list[tuple[str, ...]]:
     with (package_dir("codes") / "rule.csv").open(encoding="utf-8", newline="") as file:
         documents = {row["code"]: row["document"] for row in csv.DictReader(file)}
     rules = {step.name: step.rules for step in load_steps()}
-    found = []
+    found: list[tuple[str, ...]] = []
     for one in data["purpose"]:
         used = (documents.get(rule, "") for table in one["tables"] for rule in rules.get(table, ()))
         ground = "；".join([one["ground"], *filter(None, dict.fromkeys(used))])

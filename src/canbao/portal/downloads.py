@@ -50,7 +50,7 @@ WAITING = 200
 RETRY_AFTER = 30
 """Seconds after which to come again."""
 
-_FILES_PER_WORKER = 40
+_FILES_PER_POOL = 80
 _CHUNK = 256 * 1024
 _STARTED = time.time()
 _LONGEST_TRANSFER = 6 * 3600
@@ -106,6 +106,7 @@ class Downloads:
         self._pool: ProcessPoolExecutor | None = None
         self._starting = threading.Lock()
         self._waiting = 0
+        self._written = 0
         self._tidied = ""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._sweep()
@@ -153,7 +154,7 @@ class Downloads:
             Busy: Too many wait already.
             Stop: The list is not there any more, or the process that wrote it died.
         """
-        from canbao.portal.listfile import write_list
+        from canbao.portal.listfile import GoneError, write_list
 
         if self._waiting >= self.most_waiting:
             raise Busy
@@ -166,7 +167,7 @@ class Downloads:
             self._broken(pool)
             self.discard(order)
             raise Stop("生成文件的进程意外中止，请重新下载。", 503) from None
-        except LookupError:
+        except GoneError:
             self.discard(order)
             raise Stop("数据刚刚更新，请刷新名单后重新下载。", 409) from None
         except asyncio.CancelledError:
@@ -181,6 +182,11 @@ class Downloads:
 
     def _ready(self) -> ProcessPoolExecutor:
         with self._starting:
+            # What a process once needed it keeps: fresh ones from time to time. (`max_tasks_per_child` can hang in
+            # Python 3.11, gh-115634.)
+            if self._pool is not None and self._written >= _FILES_PER_POOL and self._waiting <= 1:
+                self._pool.shutdown(wait=False)
+                self._pool, self._written = None, 0
             if self._pool is None:
                 from canbao.portal.listfile import start_worker
 
@@ -188,8 +194,8 @@ class Downloads:
                     WORKERS,
                     mp_context=multiprocessing.get_context("spawn"),
                     initializer=start_worker,
-                    max_tasks_per_child=_FILES_PER_WORKER,
                 )
+            self._written += 1
             return self._pool
 
     def _broken(self, pool: ProcessPoolExecutor) -> None:

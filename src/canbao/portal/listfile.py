@@ -23,7 +23,7 @@ from canbao.portal.accounts import Account
 from canbao.portal.lists import Column, ListQuery
 from canbao.portal.scope import Scope
 from canbao.portal.serials import Tracer, mark_number
-from canbao.portal.store import Publication
+from canbao.portal.store import Broken, Publication
 from canbao.portal.words import word
 from canbao.reports.office import Book, Cells, chinese_date, clean_text, starts_formula
 from canbao.reports.stamps import verdict_line
@@ -97,6 +97,10 @@ class Written:
     bytes: int
 
 
+class GoneError(RuntimeError):
+    """The publication, its index or the division of the list is not there any more."""
+
+
 class ShortError(RuntimeError):
     """Fewer or more rows came than were counted: no file leaves."""
 
@@ -125,12 +129,15 @@ def write_list(order: Order) -> Written:
     """Write a list.
 
     Raises:
-        LookupError: The division, or the publication's index, is not there any more.
+        GoneError: The division, or the publication's index, is not there any more.
         ShortError: The rows are not as many as were counted.
     """
-    if not order.index_file.is_file():
-        raise LookupError("index")
-    pub = _open(order.folder, order.index_file)
+    try:
+        pub = _open(order.folder, order.index_file)
+    except (Broken, OSError):
+        raise GoneError("index") from None
+    if pub.tree.get(order.query.division.removesuffix("-")) is None:
+        raise GoneError("division")
     scope = Scope.of(order.account, pub.tree)
     all_rows = order.query.count(pub)
     first = (order.part - 1) * order.part_rows
