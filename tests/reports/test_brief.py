@@ -461,3 +461,10 @@ def test_who_let_a_check_pass_is_named() -> None:
         "本次放行检查 a.b（张三、李四）：已核实",
         "本次放行检查 c.d（canbao）：停办",
     ]
+
+
+def test_every_name_of_the_reports_can_be_had() -> None:
+    from canbao import reports
+
+    for _ in range(2):  # a name that a module has too would be the module from then on
+        assert all(callable(getattr(reports, name)) for name in reports.__all__)

@@ -26,6 +26,9 @@ __all__ = [
 _HOME = {
     "ReportHeader": "ledger",
     "load_definition": "brief",
+    "release_lines": "stamps",
+    "stamp_lines": "stamps",
+    "verdict_line": "stamps",
     "write_brief": "brief",
     "write_ledger_workbooks": "ledger",
     "write_rule_book": "rulebook",
