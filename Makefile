@@ -51,7 +51,7 @@ demo: setup
 	@$(BIN)/python -m canbao.demo .demo
 
 test: setup browser oidc
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
 
 prove: setup browser
 	@$(BIN)/python -m pytest -q -m slow
