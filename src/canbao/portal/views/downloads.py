@@ -77,10 +77,10 @@ def _may_export(request: Request, kind: str, capability: str) -> ListQuery:
 
 def _part(request: Request, rows: int) -> tuple[int, int]:
     """The part of a long list that is asked for, and its rows."""
-    text = parameters(request, "part")["part"] or "1"
+    text = parameters(request, "file")["file"] or "1"
     downloads = portal_of(request).downloads
     if not text.isdecimal() or len(text) > 4 or not 1 <= int(text) <= downloads.parts(rows):
-        raise refuse(request, "parameters", request.url.path, "unknown", parameter="part")
+        raise refuse(request, "parameters", request.url.path, "unknown", parameter="file")
     part = int(text)
     return part, min(downloads.part_rows, rows - (part - 1) * downloads.part_rows)
 
