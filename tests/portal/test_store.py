@@ -93,7 +93,7 @@ def test_a_broken_index_is_made_anew(home, damage, monkeypatch):
         return
     again = Store(home, every=0.05)
     found = again.wait()
-    assert len(found.rows("divisions")) > 100 and found.one("person_one", id=_anybody(found)) is not None
+    assert len(found.rows("divisions")) > 100 and found.one("person_number", id=_anybody(found)) is not None
     again.close()
 
 

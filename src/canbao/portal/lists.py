@@ -237,17 +237,19 @@ class ListQuery:
         total = {"rows": sum(row["rows"] for row in found), "persons": sum(row["persons"] for row in found)}
         return total | {str(row["part"]): int(row["rows"]) for row in found if row.get("part")}
 
-    def page(self, pub: "Publication", number: int) -> list[dict[str, Any]]:
+    def page(self, pub: "Publication", number: int, total: int | None = None) -> list[dict[str, Any]]:
         """The rows of a page, as the publication has them: give them to `shown` before anybody sees them.
 
         Args:
             pub: The publication.
             number: 1 is the first.
+            total: Rows of the whole list, where known: a page near its end is then sought from there.
         """
-        return pub.rows(
-            f"{self.kind}_rows",
-            **self._parameters(pub), after=-1, size=PAGE_ROWS, skip=(max(number, 1) - 1) * PAGE_ROWS,
-        )  # fmt: skip
+        skip, size, sign = (max(number, 1) - 1) * PAGE_ROWS, PAGE_ROWS, 1
+        if total is not None and skip > total // 2:
+            size = max(min(PAGE_ROWS, total - skip), 0)
+            skip, sign = max(total - skip - size, 0), -1
+        return pub.rows(f"{self.kind}_rows", **self._parameters(pub), after=-1, size=size, skip=skip, sign=sign)
 
     def batches(
         self, pub: "Publication", size: int = 5000, *, skip: int = 0, most: int | None = None
@@ -264,7 +266,7 @@ class ListQuery:
         after = -1
         while most is None or most > 0:
             wanted = size if most is None else min(size, most)
-            rows = pub.rows(f"{self.kind}_rows", **parameters, after=after, size=wanted, skip=skip)
+            rows = pub.rows(f"{self.kind}_rows", **parameters, after=after, size=wanted, skip=skip, sign=1)
             if rows:
                 yield rows
             if len(rows) < wanted:

@@ -69,7 +69,7 @@ def _list(request: Request, pub: Publication, kind: str) -> Response:
     counts = query.counts(pub)
     last = max(1, -(-counts["rows"] // PAGE_ROWS))
     number = _page_number(request, last)
-    rows = [query.shown(row, scope) for row in query.page(pub, number)]
+    rows = [query.shown(row, scope) for row in query.page(pub, number, counts["rows"])]
     note(
         request, "view_list", target=query.division, rows=len(rows),
         list=query.kind, basis=query.basis, page=number, filters=dict(query.filters),

@@ -75,7 +75,8 @@ def _person(request: Request, pub: Publication, capability: str) -> tuple[Scope,
     scope = require(request, capability, action="view_person", target=text)
     if not re.fullmatch(r"[0-9a-f]{32}", text):
         raise refuse(request, "view_person", text, "missing")
-    person = pub.one("person_one", id=UUID(text))
+    found = pub.one("person_number", id=UUID(text))
+    person = found and pub.one("person_one", id=UUID(text), n=found["n"])
     if person is None:
         raise refuse(request, "view_person", text, "missing")
     first, last = scope.range

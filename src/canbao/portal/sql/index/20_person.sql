@@ -40,15 +40,9 @@ FROM person
 WHERE residence_tree > 0
 ORDER BY residence_tree, n;
 
--- Numbers only as hashes, so that nothing but a whole number finds anybody.
-CREATE TABLE number_lookup AS
-SELECT h, n
-FROM (
-    SELECT hash(certno) AS h, rowid AS n FROM person WHERE certno IS NOT NULL
-    UNION
-    SELECT hash(i.value), l.n
-    FROM read_parquet(getvariable('publication') || '/identifier.parquet') AS i
-    INNER JOIN person_lookup AS l ON i.person_id::UUID = l.person_id
-    WHERE i.kind IN ('certno', 'birth_cert_no')
-) AS found
-ORDER BY h, n;
+-- People by name, for looking somebody up.
+CREATE TABLE name_lookup AS
+SELECT psn_name, household_tree, residence_tree, rowid AS n
+FROM person
+WHERE psn_name IS NOT NULL
+ORDER BY psn_name, n;

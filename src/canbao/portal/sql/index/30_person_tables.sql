@@ -11,6 +11,13 @@ CREATE TABLE identifier AS
 SELECT * REPLACE (person_id::UUID AS person_id)
 FROM read_parquet(getvariable('publication') || '/identifier.parquet');
 
+-- Numbers only as hashes, so that nothing but a whole number finds anybody.
+CREATE TABLE number_lookup AS
+SELECT DISTINCT hash(value) AS h, person_id
+FROM identifier
+WHERE kind IN ('certno', 'birth_cert_no')
+ORDER BY h, person_id;
+
 CREATE TABLE duplicate_payment AS
 SELECT * REPLACE (person_id::UUID AS person_id)
 FROM read_parquet(getvariable('publication') || '/duplicate_payment.parquet');

@@ -71,6 +71,8 @@ gone AS (
         coalesce(w.household_tree, 0) AS now_household,
         coalesce(w.residence_tree, 0) AS now_residence,
         p.insured_status AS status_is,
+        coalesce(p.household_tree, 0) AS lives_household,
+        coalesce(p.residence_tree, 0) AS lives_residence,
         coalesce(c.cause, CASE WHEN w.person_id IS NOT NULL THEN 'move' END) AS cause,
         c.detail
     FROM before AS b

@@ -3,8 +3,8 @@ SELECT
     c.person_id,
     c.status_is IS NOT NULL AS known,
     c.now_household + c.now_residence > 0 AS is_listed,
-    p.household_tree,
-    p.residence_tree,
+    c.lives_household AS household_tree,
+    c.lives_residence AS residence_tree,
     c.psn_name,
     c.certno,
     c.gend,
@@ -19,11 +19,9 @@ FROM (
     SELECT n, k
     FROM closed_of($t0, $t1, $basis, $reason, $cause)
     WHERE k > $after
-    ORDER BY k
+    ORDER BY k * $sign
     LIMIT $size OFFSET $skip
 ) AS l
 INNER JOIN closed AS c ON l.n = c.rowid
 INNER JOIN division AS d ON c.tree = d.tree_no
-LEFT JOIN person_lookup AS o ON c.person_id = o.person_id
-LEFT JOIN person AS p ON o.n = p.rowid
 ORDER BY l.k;

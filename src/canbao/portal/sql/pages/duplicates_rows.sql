@@ -3,7 +3,7 @@ FROM (
     SELECT n, k
     FROM duplicate_of($t0, $t1, $basis, $action, $kind, $state, $part)
     WHERE k > $after
-    ORDER BY k
+    ORDER BY k * $sign
     LIMIT $size OFFSET $skip
 ) AS l
 INNER JOIN duplicate AS d ON l.n = d.rowid

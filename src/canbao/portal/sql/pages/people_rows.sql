@@ -16,7 +16,7 @@ FROM (
     SELECT n, k
     FROM people_of($t0, $t1, $basis, $bit)
     WHERE k > $after
-    ORDER BY k
+    ORDER BY k * $sign
     LIMIT $size OFFSET $skip
 ) AS l
 INNER JOIN person AS p ON l.n = p.rowid

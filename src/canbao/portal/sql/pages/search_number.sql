@@ -10,8 +10,11 @@ SELECT
     p.live_code,
     p.insured_status,
     p.uninsured_reason
-FROM (SELECT DISTINCT n FROM number_lookup WHERE h = hash($number::VARCHAR)) AS l
+FROM number_lookup AS h
+INNER JOIN person_lookup AS l ON h.person_id = l.person_id
 INNER JOIN person AS p ON l.n = p.rowid
-WHERE p.household_tree BETWEEN $t0 AND $t1 OR p.residence_tree BETWEEN $t0 AND $t1
+WHERE
+    h.h = hash($number::VARCHAR)
+    AND (p.household_tree BETWEEN $t0 AND $t1 OR p.residence_tree BETWEEN $t0 AND $t1)
 ORDER BY p.rowid
 LIMIT $size;

@@ -35,7 +35,7 @@ FROM (
         $t0, $t1, $basis, $reason, $tag, $priority, $separated, $age_0, $age_1, $feedback, $since, $sort
     )
     WHERE k > $after
-    ORDER BY k
+    ORDER BY k * $sign
     LIMIT $size OFFSET $skip
 ) AS l
 INNER JOIN worklist AS w ON l.n = w.rowid

@@ -1,0 +1,1 @@
+SELECT n FROM person_lookup WHERE person_id = $id;
