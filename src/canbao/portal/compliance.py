@@ -4,6 +4,7 @@ It is made from what the installation does: tables and sensitivity from the step
 and what each sees of a field, retention from the settings, downloads from the audit log. There is no person in it.
 """
 
+import contextlib
 import csv
 import tomllib
 from collections import defaultdict
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from xlsxwriter.exceptions import XlsxWriterException
 
 from canbao.build import load_steps
 from canbao.docs import INTAKE_TABLES
@@ -102,9 +104,10 @@ def write_register(home: Path, out: Path, now: datetime | None = None) -> None:
         )  # fmt: skip
         book.close()
         part.replace(out)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise UserError(f"{out} 无法写入（{error.strerror}）。请换一个位置（--out）。") from None
+    except (OSError, XlsxWriterException):
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise UserError(f"{out} 无法写入。请换一个位置（--out）。") from None
 
 
 def _sheet(
