@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from canbao.errors import UserError
+from canbao.quality.nights import ZONE
 
 _ROLES = ("city", "district", "township", "village", "system_admin", "security_admin", "auditor")
 _EXPORTS = ("none", "masked", "full")
@@ -215,7 +216,7 @@ def _listed(accounts: Any) -> list[str]:
         locked = accounts.locked_until(one.name)
         state = f"{one.state}（输错锁定）" if locked else one.state
         factor = "有" if one.second_factor else "无"
-        used = f"{one.used_at.astimezone():%Y-%m-%d}"
+        used = f"{one.used_at.astimezone(ZONE):%Y-%m-%d}"
         lines.append("\t".join((one.name, one.role or "-", one.division or "-", one.export, state, factor, used)))
     lines.append(f"共 {len(lines) - 1} 个账号。")
     return lines

@@ -17,6 +17,7 @@ from typing import Any
 from canbao.home import KEY_VARIABLE, Home
 from canbao.quality import state
 from canbao.quality.incidents import SEVERITIES, Change, Incident
+from canbao.quality.nights import ZONE
 from canbao.settings import Settings
 
 NAME = "notices"
@@ -156,7 +157,10 @@ def undelivered(home: Home) -> str:
     """A sentence where the last notice did not arrive by some way, else empty."""
     notices = state.read(home, NAME).get("notices", [])
     bad = [one for one in (notices[-1]["sent"] if notices else []) if not one["ok"]]
-    return f"最近一次通知未送达：{'；'.join(one['error'] for one in bad)}（{notices[-1]['at']}）。" if bad else ""
+    if not bad:
+        return ""
+    at = datetime.fromisoformat(notices[-1]["at"]).astimezone(ZONE)
+    return f"最近一次通知未送达：{'；'.join(one['error'] for one in bad)}（{at:%Y-%m-%d %H:%M}）。"
 
 
 def as_data(changes: Iterable[Change]) -> list[dict[str, Any]]:

@@ -5,6 +5,8 @@ import re
 from datetime import datetime
 from typing import Any
 
+from canbao.quality.nights import ZONE
+
 MISSING = "—"
 
 
@@ -38,12 +40,12 @@ def day_of(value: Any) -> str:
 
 
 def clock(value: Any) -> str:
-    """A moment in the machine's own time zone, to the minute."""
+    """A moment as the office's clock shows it (China's time, whatever the machine's zone is), to the minute."""
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError:
         return MISSING
-    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+    return f"{moment.astimezone(ZONE):%Y-%m-%d %H:%M}"
 
 
 def counted(text: str | None) -> str:
