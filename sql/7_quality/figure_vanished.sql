@@ -1,4 +1,4 @@
--- title: 无故消失的人 / people whom no source knows any more
+-- title: 上次有、本次无的人员 / people whom no source knows any more
 -- grain: one row per measure and division: a district, or '' for the city
 -- columns:
 --   numerator: people of the previous publication who are in no source tonight

@@ -276,7 +276,8 @@ def _check(rule: Rule, passed: bool | None, wrong: int | None, rows: int | None)
         message = ""
     return Check(
         check_id=rule.check_id,
-        title=rule.title,
+        # The title of a suite's rule says what holds; where it does not, that is what people are to read.
+        title=f"不成立：{rule.title}" if passed is False else rule.title,
         axis=rule.axis,
         severity=rule.severity,
         passed=passed,

@@ -25,6 +25,8 @@ REJECTED_ROWS = 10
 BUREAU = "医保"
 """Whom to call about what the bureau makes itself."""
 
+_WHOLE = "全部"
+
 GATE_IDS = ("refused", "rejected_share", "row_fall")
 """Gates that exist once per source; their check id is `<gate>.<source>`."""
 
@@ -35,7 +37,7 @@ class Check:
 
     Attributes:
         check_id: Stable name, as `--accept` takes it.
-        title: What is checked, in Chinese.
+        title: What is checked, in Chinese; of a check that failed, what is wrong: notices, verdicts and pages print it.
         axis: completeness, correctness, consistency or timeliness.
         severity: block, warn or info.
         passed: True, False, or None where it could not be computed.
@@ -53,6 +55,7 @@ class Check:
         department: Whom to call: the department that delivers the source, `医保` for what the bureau makes itself.
         known: Wrong rows that the department has confirmed as they are; they are part of `numerator` and do not fail.
         trial: On trial (试行): it is shown and never harms a product.
+        counties: Six-digit codes of the counties that it fails for, where it is judged per county.
     """
 
     check_id: str
@@ -74,6 +77,7 @@ class Check:
     department: str | None = None
     known: int = 0
     trial: bool = False
+    counties: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:
@@ -125,7 +129,7 @@ def apply(checks: Iterable[Check], accepts: Mapping[str, str], also_block: Itera
         replace(
             check,
             severity="block" if check.check_id in stricter else check.severity,
-            accepted=accepts.get(check.check_id) if check.passed is not True else None,
+            accepted=accepts.get(check.check_id, check.accepted) if check.passed is not True else None,
         )
         for check in checks
     ]
@@ -162,13 +166,25 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What the last publication that had the source used of it."""
+    """What the last publication that had the source used of it.
+
+    Attributes:
+        publication: `<as-of date>/<run id>`.
+        delivery: Date of its newest delivery.
+        accepted: Rows.
+        counties: Rows per county.
+        digests: Of its files.
+        earlier: What these files had fallen against, where that publication was made in spite of the fall.
+        let_pass: Who let them pass then: `as_of`, `reason`, `names`, `release` (null with `--accept`).
+    """
 
     publication: str
     delivery: str
     accepted: int
     counties: Mapping[str, int]
     digests: tuple[str, ...] = ()
+    earlier: "Baseline | None" = None
+    let_pass: Mapping[str, Any] | None = None
 
 
 def summarize(intake: "IntakeResult") -> dict[str, dict[str, Any]]:
@@ -186,6 +202,49 @@ def summarize(intake: "IntakeResult") -> dict[str, dict[str, Any]]:
     }
 
 
+def falls_let_pass(
+    checks: Iterable[Check],
+    baselines: Mapping[str, Baseline],
+    tonight: Mapping[str, Mapping[str, Any]],
+    as_of: date,
+    releases: Mapping[str, Mapping[str, Any] | None],
+) -> dict[str, dict[str, Any]]:
+    """Per source whose rows fell and which is published all the same: what it fell against, and who let it pass.
+
+    The manifest keeps it: the next run compares the same files with the same delivery again, since a fault that was
+    let pass is no smaller for having been published.
+
+    Args:
+        checks: Of the night.
+        baselines: What its sources were compared with.
+        tonight: Its sources, as `summarize` has them.
+        as_of: Its day.
+        releases: Check id to the release by which it passes, as the manifest tells it.
+    """
+    found = {}
+    for check in checks:
+        last = baselines.get(check.source or "")
+        if not check.check_id.startswith("row_fall.") or check.passed is not False or last is None:
+            continue
+        standing = last.earlier is not None and sorted(last.digests) == tonight.get(str(check.source), {}).get("digests")
+        against = last.earlier if standing and last.earlier else last
+        told = {
+            "as_of": as_of.isoformat(),
+            "reason": check.accepted,
+            "names": list(check.accepted_by),
+            "release": releases.get(check.check_id),
+        }
+        found[str(check.source)] = {
+            "publication": against.publication,
+            "delivery": against.delivery,
+            "rows_accepted": against.accepted,
+            "counties": dict(sorted(against.counties.items())),
+            "digests": sorted(against.digests),
+            "let_pass": last.let_pass if standing else told,
+        }
+    return found
+
+
 def baselines(publications: Iterable[Path], as_of: date) -> dict[str, Baseline]:
     """Per source its last published delivery: of the newest publication not after `as_of` that had the source.
 
@@ -200,14 +259,23 @@ def baselines(publications: Iterable[Path], as_of: date) -> dict[str, Baseline]:
         manifest = read_json(folder / "manifest.json")
         for name, entry in manifest.get("inputs", {}).get("sources", {}).items():
             if name not in found:
-                found[name] = Baseline(
-                    publication=f"{folder.parent.name}/{folder.name}",
-                    delivery=entry.get("delivery") or "",
-                    accepted=int(entry.get("rows_accepted", 0)),
-                    counties=entry.get("counties", {}),
-                    digests=tuple(entry.get("digests", ())),
+                fall = manifest["inputs"].get("falls_let_pass", {}).get(name)
+                found[name] = replace(
+                    _baseline(f"{folder.parent.name}/{folder.name}", entry),
+                    earlier=_baseline(fall["publication"], fall) if fall else None,
+                    let_pass=fall["let_pass"] if fall else None,
                 )
     return found
+
+
+def _baseline(publication: str, entry: Mapping[str, Any]) -> Baseline:
+    return Baseline(
+        publication=publication,
+        delivery=entry.get("delivery") or "",
+        accepted=int(entry.get("rows_accepted", 0)),
+        counties=entry.get("counties", {}),
+        digests=tuple(entry.get("digests", ())),
+    )
 
 
 def _delivered(intake: "IntakeResult") -> dict[str, Delivered]:
@@ -238,7 +306,7 @@ def _refusals(intake: "IntakeResult", definitions: Mapping[str, "SourceDef"]) ->
     return [
         Check(
             check_id=f"refused.{source}",
-            title="文件和批次均能读取",
+            title=f"“{definitions[source].title if source in definitions else source}”文件或批次被拒收",
             axis="completeness",
             severity="block",
             passed=False,
@@ -268,7 +336,7 @@ def _required(intake: "IntakeResult", definitions: Mapping[str, "SourceDef"]) ->
         checks.append(
             Check(
                 check_id=f"required.{name}" if definition.required_source else f"delivered.{name}",
-                title=f"已收到“{definition.title}”",
+                title=f"缺少“{definition.title}”" if missing else f"已收到“{definition.title}”",
                 axis="completeness",
                 severity="block" if definition.required_source else "info",
                 passed=not missing,
@@ -294,7 +362,7 @@ def _rejected_share(name: str, definition: "SourceDef", found: Delivered) -> Che
     failed = share > definition.max_rejected_share and found.rejected >= REJECTED_ROWS
     return Check(
         check_id=f"rejected_share.{name}",
-        title=f"“{definition.title}”剔除行占比",
+        title=f"“{definition.title}”剔除行过多" if failed else f"“{definition.title}”剔除行占比",
         axis="correctness",
         severity="block",
         passed=not failed,
@@ -327,10 +395,14 @@ def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseli
         harms=definition.harms,
         department=definition.department,
     )
-    same = last and last.delivery == str(found.delivery) and sorted(last.digests) == sorted(found.digests)
-    if last is None or same:
-        return check  # nothing to compare with: a first delivery, or the very delivery that was published
-    falls = [("全部", last.accepted, found.accepted)]
+    if last is None:
+        return check  # a first delivery: nothing to compare with
+    if sorted(last.digests) == sorted(found.digests):
+        if last.earlier is not None and last.let_pass is not None:
+            return _still_fallen(_row_fall(name, definition, found, last.earlier), last.let_pass)
+        if last.delivery == str(found.delivery):
+            return check  # the very delivery that was published
+    falls = [(_WHOLE, last.accepted, found.accepted)]
     falls += [(county, rows, found.counties.get(county, 0)) for county, rows in sorted(last.counties.items())]
     bad = [(where, was, now) for where, was, now in falls if was - now > FALL_ROWS and was - now > FALL_SHARE * was]
     worst = max(((was - now) / was for _, was, now in bad or falls[:1] if was), default=0.0)
@@ -338,7 +410,9 @@ def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseli
     more = f" 等 {len(bad)} 处" if len(bad) > 10 else ""
     return replace(
         check,
+        title=f"“{definition.title}”行数骤降" if bad else check.title,
         passed=not bad,
+        counties=tuple(where for where, *_ in bad if where != _WHOLE),
         numerator=max(last.accepted - found.accepted, 0),
         denominator=last.accepted,
         value=max(worst, 0.0),
@@ -347,3 +421,18 @@ def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseli
         if bad
         else "",
     )
+
+
+def _still_fallen(check: Check, let_pass: Mapping[str, Any]) -> Check:
+    """The same files again that were published in spite of their fall: the fault stays for as long as they do.
+
+    Two people's release holds for the files. `--accept` was for that night; what it let pass stands as a warning, since
+    the figures have been published with it.
+    """
+    if check.passed is not False:
+        return check
+    names = tuple(let_pass["names"])
+    if let_pass["release"]:
+        return replace(check, accepted=let_pass["reason"], accepted_by=names)
+    told = f"这批数据曾于 {let_pass['as_of']} 由{'、'.join(names)}放行（理由：{let_pass['reason']}），缺失仍在。"
+    return replace(check, severity="warn", message=f"{told}\n{check.message}")

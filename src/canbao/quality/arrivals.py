@@ -30,7 +30,7 @@ def _growing_check(definition: "SourceDef", growing: Sequence["Growing"]) -> Che
     files = sum(len(one.files) for one in found)
     return Check(
         check_id=f"growing.{definition.name}",
-        title=f"“{definition.title}”的文件已传完",
+        title=f"“{definition.title}”文件仍在传送" if found else f"“{definition.title}”的文件已传完",
         axis="timeliness",
         severity="warn",
         passed=not found,
