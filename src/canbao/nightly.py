@@ -101,6 +101,7 @@ class Night:
     released: dict[str, "Release"] = field(default_factory=dict)
     missed: list[date] = field(default_factory=list)
     catalogue: tuple["Measure", ...] = ()
+    baselines: dict[str, gates.Baseline] = field(default_factory=dict)
 
     @property
     def landings(self) -> list[Path]:
@@ -355,8 +356,8 @@ def check(night: Night) -> int:
     Raises:
         Blocked: A blocking check failed and was not let pass.
     """
-    baselines = gates.baselines(night.home.publications(), night.options.as_of)
-    _add(night, gates.intake_checks(night.intake, night.definitions, baselines))
+    night.baselines = gates.baselines(night.home.publications(), night.options.as_of)
+    _add(night, gates.intake_checks(night.intake, night.definitions, night.baselines))
     _add(night, arrivals.growing_checks(night.intake, night.definitions))
     night.stop_if_blocked("来文")
     return len(night.checks)
@@ -563,6 +564,8 @@ def _manifest(night: Night, finished: datetime) -> dict[str, Any]:
         "format": 1,
         "run_id": night.run_id,
         "as_of": night.options.as_of.isoformat(),
+    sources = gates.summarize(night.intake)
+    passes = _releases_told(night, sources)
         "insured_year": night.insured_year,
         "jurisdiction": night.options.jurisdiction,
         "engine": night.options.engine,
@@ -574,7 +577,8 @@ def _manifest(night: Night, finished: datetime) -> dict[str, Any]:
         "previous_publication": f"{night.previous.parent.name}/{night.previous.name}" if night.previous else None,
         "inputs": {
             "files": files,
-            "sources": gates.summarize(night.intake),
+            "sources": sources,
+            "falls_let_pass": gates.falls_let_pass(night.checks, night.baselines, sources, night.options.as_of, passes),
             "missing_sources": sorted(night.intake.missing_sources),
             "unknown_sources": sorted(night.intake.unknown_sources),
             "notes": list(night.intake.notes),
@@ -587,7 +591,7 @@ def _manifest(night: Night, finished: datetime) -> dict[str, Any]:
                 "reason": check.accepted,
                 "by": "、".join(check.accepted_by),
                 "names": list(check.accepted_by),
-                "release": releases.entry(night.released.get(check.check_id)),
+                "release": passes.get(check.check_id),
                 "at": finished.isoformat(timespec="seconds"),
             }
             for check in night.checks
@@ -599,6 +603,15 @@ def _manifest(night: Night, finished: datetime) -> dict[str, Any]:
 def _digest(data: Any) -> str:
 
     return hashlib.sha256(json.dumps(data, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+def _releases_told(night: Night, sources: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any] | None]:
+    """Check id to the release by which it passes: of tonight, or one under which the same files were published."""
+    told: dict[str, dict[str, Any] | None] = {
+        f"row_fall.{name}": let_pass["release"]
+        for name, let_pass in gates.still_let_pass(night.baselines, sources).items()
+    }
+    return told | {check_id: releases.entry(one) for check_id, one in night.released.items()}
+
 
 
 def already_made_up_for(options: Options, due: datetime | None = None) -> bool:

@@ -103,6 +103,46 @@ def test_row_fall_concerns_snapshots_and_other_deliveries_only() -> None:
     assert failing(Intake(10), same) == []
 
 
+def let_pass(release: dict[str, Any] | None) -> Baseline:
+    """The files of `Intake` as published in spite of a county that they lack."""
+    told = {"as_of": "2026-03-30", "reason": "已核实", "names": ["甲", "乙"], "release": release}
+    earlier = last(200, {"500101": 100, "500102": 100})
+    return Baseline("2026-03-30/y", "2026-03-30", 100, {"500101": 100}, ("ab",), earlier, told)
+
+
+def fall(intake: Intake, baseline: Baseline) -> Check:
+    checks = gates.intake_checks(intake, {"population": Definition()}, {"population": baseline})
+    (found,) = [one for one in checks if one.check_id.startswith("row_fall")]
+    return found
+
+
+def test_a_fall_that_two_people_released_stays_for_as_long_as_the_files_do() -> None:
+    check = fall(Intake(100, counties={"500101": 100}), let_pass({"release_id": "R1"}))
+    assert (check.passed, check.severity, check.blocks, check.counties) == (False, "block", False, ("500102",))
+    assert (check.accepted, check.accepted_by) == ("已核实", ("甲", "乙"))
+    assert gates.apply([check], {}) == [check]
+    back = Intake(200, counties={"500101": 100, "500102": 100})
+    back.files = back.files.with_columns(pl.lit("cd").alias("sha256"))
+    assert fall(back, let_pass({"release_id": "R1"})).passed
+
+
+def test_a_fall_that_was_accepted_once_stands_as_a_warning() -> None:
+    check = fall(Intake(100, counties={"500101": 100}), let_pass(None))
+    assert (check.passed, check.severity, check.accepted) == (False, "warn", None)
+    assert "曾于 2026-03-30 由甲、乙放行" in check.message
+
+
+def test_the_manifest_keeps_what_the_files_fell_against() -> None:
+    tonight = {"population": {"digests": ["ab"]}}
+    first, bad = last(200, {"500102": 100}), Check("row_fall.population", "", "", "block", passed=False, accepted="x")
+    bad = gates.replace(bad, source="population", accepted_by=("甲",))
+    entry = gates.falls_let_pass([bad], {"population": first}, tonight, date(2026, 3, 30), {})["population"]
+    assert (entry["delivery"], entry["rows_accepted"], entry["counties"]) == ("2026-03-29", 200, {"500102": 100})
+    assert entry["let_pass"] == {"as_of": "2026-03-30", "reason": "x", "names": ["甲"], "release": None}
+    again = gates.falls_let_pass([bad], {"population": let_pass(None)}, tonight, date(2026, 3, 31), {})["population"]
+    assert (again["delivery"], again["let_pass"]["as_of"]) == ("2026-03-29", "2026-03-30")  # the first night's
+
+
 def test_refusals_and_required_sources() -> None:
     assert failing(Intake(refusals=[Refusal(), Refusal(file=None)])) == ["refused.population"]
     assert failing(Intake(missing=["population"])) == ["required.population"]

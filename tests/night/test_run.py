@@ -163,6 +163,9 @@ def test_a_fallen_row_count_of_one_county(night: Call, landing: Landing, home: P
     assert current(home) == before
     assert night("--accept", "row_fall.population", "--reason", "并入邻县", as_of="2026-04-01").returncode == 0
     assert night(as_of="2026-04-01").returncode == 0  # now the lower count is the published one
+    check = next(one for one in manifest(home)["checks"] if one["check_id"] == "row_fall.population")
+    assert (check["passed"], check["severity"]) == (False, "warn")
+    assert "曾于 2026-04-01 由" in check["message"]
 
 
 def test_another_key(night: Call, landing: Landing, home: Path) -> None:

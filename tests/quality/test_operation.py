@@ -297,9 +297,15 @@ def test_a_blocked_night_is_released_by_two_people(night: Call, landing: Landing
     check = next(one for one in manifest(home)["checks"] if one["check_id"] == "row_fall.population")
     assert check["accepted_by"] == ["甲", "乙"]
     assert "放行发布" in (home.root / "index.html").read_text()
+    for day in ("2026-03-31", "2026-04-01"):  # the same files: the fault stays, and so do the names
+        assert night(day).returncode == 0
+        (again,) = manifest(home)["accepted"]
+        assert {**again, "at": ""} == {**accepted, "at": ""}
+        assert next(one for one in manifest(home)["checks"] if one["check_id"] == again["check_id"]) == check
+        assert "row_fall.population" in [one.check_id for one in incidents.load(home).open]
     assert "已用于 1 次发布" in canbao("release", "list", *there).stdout
-    landing.population(40, day="2026-04-01")
-    done = night("2026-04-01")
+    landing.population(40, day="2026-04-02")
+    done = night("2026-04-02")
     assert done.returncode == 1
     assert "R20260331-1 不适用" in done.stderr
 
