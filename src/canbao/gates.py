@@ -6,7 +6,6 @@ A check has three states: passed, failed, could not be computed; the last never 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -203,6 +202,22 @@ def summarize(intake: "IntakeResult") -> dict[str, dict[str, Any]]:
     }
 
 
+def still_let_pass(
+    baselines: Mapping[str, Baseline], tonight: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """Sources whose files are those that were let pass before in spite of a fall, and who let them pass.
+
+    Args:
+        baselines: What tonight's sources were compared with.
+        tonight: Those sources, as `summarize` has them.
+    """
+    return {
+        name: last.let_pass
+        for name, last in baselines.items()
+        if last.let_pass and name in tonight and sorted(last.digests) == tonight[name]["digests"]
+    }
+
+
 def falls_let_pass(
     checks: Iterable[Check],
     baselines: Mapping[str, Baseline],
@@ -223,22 +238,6 @@ def falls_let_pass(
         releases: Check id to the release by which it passes, as the manifest tells it.
     """
     found = {}
-def still_let_pass(
-    baselines: Mapping[str, Baseline], tonight: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Mapping[str, Any]]:
-    """Sources whose files are those that were let pass before in spite of a fall, and who let them pass.
-
-    Args:
-        baselines: What tonight's sources were compared with.
-        tonight: Those sources, as `summarize` has them.
-    """
-    return {
-        name: last.let_pass
-        for name, last in baselines.items()
-        if last.let_pass and name in tonight and sorted(last.digests) == tonight[name]["digests"]
-    }
-
-
     for check in checks:
         last = baselines.get(check.source or "")
         if not check.check_id.startswith("row_fall.") or check.passed is not False or last is None:

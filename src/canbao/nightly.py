@@ -560,12 +560,12 @@ def _manifest(night: Night, finished: datetime) -> dict[str, Any]:
         for row in night.intake.files.iter_rows(named=True)
     ]
     rules = [{"name": row[0], "value": row[1], "verified": row[6], "overlay": row[7]} for row in night.rules.rows()]
+    sources = gates.summarize(night.intake)
+    passes = _releases_told(night, sources)
     return {
         "format": 1,
         "run_id": night.run_id,
         "as_of": night.options.as_of.isoformat(),
-    sources = gates.summarize(night.intake)
-    passes = _releases_told(night, sources)
         "insured_year": night.insured_year,
         "jurisdiction": night.options.jurisdiction,
         "engine": night.options.engine,
@@ -600,10 +600,6 @@ def _manifest(night: Night, finished: datetime) -> dict[str, Any]:
     }
 
 
-def _digest(data: Any) -> str:
-
-    return hashlib.sha256(json.dumps(data, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
-
 def _releases_told(night: Night, sources: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any] | None]:
     """Check id to the release by which it passes: of tonight, or one under which the same files were published."""
     told: dict[str, dict[str, Any] | None] = {
@@ -612,6 +608,10 @@ def _releases_told(night: Night, sources: dict[str, dict[str, Any]]) -> dict[str
     }
     return told | {check_id: releases.entry(one) for check_id, one in night.released.items()}
 
+
+def _digest(data: Any) -> str:
+
+    return hashlib.sha256(json.dumps(data, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
 def already_made_up_for(options: Options, due: datetime | None = None) -> bool:
