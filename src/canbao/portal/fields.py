@@ -66,6 +66,7 @@ _CODES = {"gend": "gend", "feedback_reason": "reason_code", "reason_code": "reas
 _INSURANCES = ("insutype", "last_insutype", "insutype_a", "insutype_b")
 _PLACES = ("resd_code", "live_code", "feedback_division", "division_code")
 _BUREAUS = ("insu_admdvs", "last_admdvs", "insu_admdvs_a", "insu_admdvs_b", "notify_admdvs", "from_admdvs", "to_admdvs")
+_PLACES_KEPT = 50_000
 _MONTHS = ("begn_month", "end_month", "overlap_begn", "overlap_end", "month")
 
 
@@ -76,7 +77,12 @@ def _shows() -> dict[tuple[str, str, str, str], str]:
     return {(row["role"], row["value"], row["table"], row["field"]): row["show"] for row in rows}
 
 
-@lru_cache(maxsize=4096)
+@lru_cache
+def _values() -> frozenset[str]:
+    """The values that somebody sees otherwise than others of their field."""
+    return frozenset(value for _, value, _, _ in _shows())
+
+
 def show_of(table: str, field: str, role: str, value: str = "") -> str:
     """How a role sees a field.
 
@@ -89,6 +95,11 @@ def show_of(table: str, field: str, role: str, value: str = "") -> str:
     Returns:
         `full`, `mask`, `masked`, `word` or `hide`.
     """
+    return _show(table, field, role, value if value in _values() else "")  # no name is ever kept in the cache
+
+
+@lru_cache(maxsize=4096)
+def _show(table: str, field: str, role: str, value: str) -> str:
     shows, field = _shows(), _SAME.get(field, field)
     for role_ in (role, "*"):
         for value_ in (value, "") if value else ("",):
@@ -213,6 +224,15 @@ def place(tree: DivisionTree, code: str | None, below: str | None = None) -> str
     """
     if not code:
         return ""
+    said = tree.said.get((code, below))
+    if said is None:
+        if len(tree.said) >= _PLACES_KEPT:
+            tree.said.clear()
+        said = tree.said[code, below] = _place(tree, code, below)
+    return said
+
+
+def _place(tree: DivisionTree, code: str, below: str | None) -> str:
     found = tree.place(code)
     if found is None:
         return f"市外 {code[:6]}"
