@@ -6,6 +6,7 @@ A check has three states: passed, failed, could not be computed; the last never 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,26 @@ def verify_accepts(accepts: Mapping[str, str], known: Iterable[str], required: I
             near = "、".join(sorted(name for name in known if name.split(".")[0] == check_id.split(".")[0]))
             hint = f"同类检查有：{near}。" if near else "检查编号见上次运行的提示或 reports/quality/index.html。"
             raise UserError(f"没有编号为 {check_id} 的检查（--accept）。{hint}")
+
+
+def verify_stricter(also_block: Iterable[str], known: Iterable[str]) -> None:
+    """See that `[checks] block` names checks that exist: a slip of the pen must not leave a check a mere warning.
+
+    Raises:
+        UserError: An unknown check; ids that are near are named.
+    """
+    known = sorted(known)
+    wrong = [check_id for check_id in also_block if check_id not in known]
+    if wrong:
+        near = dict.fromkeys(name for one in wrong for name in get_close_matches(one, known, n=3, cutoff=0.3))
+        hint = f"相近的编号有：{'、'.join(near)}。" if near else "检查编号见质量页的“检查”一页。"
+        raise UserError(f"设置文件 canbao.toml 的 [checks] block 中没有这样的检查：{'、'.join(wrong)}。{hint}")
+
+
+def configurable_ids(definitions: Mapping[str, "SourceDef"], others: Iterable[str]) -> set[str]:
+    """Ids that `[checks] block` may name: the gates of every source, and those of the suites and the catalogue."""
+    kinds = (*GATE_IDS, "required", "delivered", "growing")
+    return {f"{kind}.{name}" for kind in kinds for name in definitions} | set(others)
 
 
 def known_ids(definitions: Mapping[str, "SourceDef"], landings: Sequence[Path]) -> set[str]:

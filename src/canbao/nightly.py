@@ -199,6 +199,7 @@ def open_night(options: Options, say: Callable[[str], None] | None = None) -> It
     """
     from canbao.intake import load_definitions
     from canbao.intake.growing import look
+    from canbao.quality.catalogue import load_catalogue
 
     _verify(options)
     rules = load_rules(options.jurisdiction, options.as_of, options.rules)
@@ -214,6 +215,9 @@ def open_night(options: Options, say: Callable[[str], None] | None = None) -> It
     required = {f"required.{name}" for name in definitions}
     known = gates.known_ids(definitions, [options.landing]) | audit.suite_ids() | set(settings.also_block)
     gates.verify_accepts(options.accepts, known, required)
+    if settings.also_block:
+        others = audit.suite_ids() | {one.measure_id for one in load_catalogue(definitions)}
+        gates.verify_stricter(settings.also_block, gates.configurable_ids(definitions, others))
     started = datetime.now(UTC)
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     home.prepare()

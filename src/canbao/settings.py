@@ -100,6 +100,16 @@ _OF_THE_PORTAL = ("portal", "audit")
 """Sections that `canbao.portal.settings` reads."""
 
 
+def _known(data: Mapping[str, Any]) -> str:
+    """The keys of the sections in which an unknown one stands; empty where every key is known."""
+    told = [
+        f"[{section}] 可设 {'、'.join(f'{name}（{key.words}）' for name, key in keys.items())}；"
+        for section, keys in _KEYS.items()
+        if isinstance(data.get(section), dict) and not data[section].keys() <= keys.keys()
+    ]
+    return "".join(told)
+
+
 def load_settings(path: Path) -> Settings:
     """Read `<home>/canbao.toml`.
 
@@ -132,11 +142,6 @@ def load_settings(path: Path) -> Settings:
                 else:
                     values[key.attribute] = key.made(value)
     if wrong:
-        known = "；".join(
-            f"[{section}] " + "、".join(f"{name}（{key.words}）" for name, key in keys.items())
-            for section, keys in _KEYS.items()
-        )
-        raise UserError(
-            f'设置文件 {path} 有误：{"；".join(wrong)}。可用：{known}；[contacts] "部门" = "联系谁"（中文键要加引号）。'
-        )
+        sections = " ".join(f"[{name}]" for name in (*_KEYS, _CONTACTS, *_OF_THE_PORTAL))
+        raise UserError(f"设置文件 {path} 有误：{'；'.join(wrong)}。\n{_known(data)}可用的节：{sections}。")
     return Settings(**values)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from canbao import gates
 from canbao.errors import UserError
+from canbao.intake import load_definitions
 from canbao.settings import Settings, load_settings
 
 ALL = """
@@ -65,3 +67,12 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
     (tmp_path / "canbao.toml").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=named):
         load_settings(tmp_path / "canbao.toml")
+
+
+def test_an_unknown_check_cannot_block() -> None:
+    known = gates.configurable_ids(load_definitions(), {"person.certno_sound"})
+    gates.verify_stricter(["person.certno_sound", "growing.tax_payment"], known)
+    with pytest.raises(UserError, match=r"nonsense\.check"):
+        gates.verify_stricter(["nonsense.check"], known)
+    with pytest.raises(UserError, match=r"相近的编号有：person\.certno_sound"):
+        gates.verify_stricter(["person.certno_sond"], known)
