@@ -42,7 +42,7 @@ def show(request: Request) -> Response:
         and (not given["role"] or one.role == given["role"])
     ]
     last = max(1, -(-len(found) // _PER_PAGE))
-    page = min(max(int(given["page"]), 1), last) if given["page"].isdecimal() else 1
+    page = min(max(int(given["page"]), 1), last) if given["page"].isdecimal() and len(given["page"]) < 8 else 1
     return render(
         request,
         "accounts.html",

@@ -24,7 +24,7 @@ def show(request: Request) -> Response:
     found = Objections(portal_of(request).home).all()
     chosen = [one for one in found if state == "all" or bool(one["answer"]) == (state == "answered")]
     last = max(1, -(-len(chosen) // _PER_PAGE))
-    page = min(max(int(given["page"]) if given["page"].isdigit() and len(given["page"]) < 7 else 1, 1), last)
+    page = min(max(int(given["page"]) if given["page"].isdecimal() and len(given["page"]) < 7 else 1, 1), last)
     rows = [
         one | {"place": place(scope.tree, one["division"])} for one in chosen[(page - 1) * _PER_PAGE : page * _PER_PAGE]
     ]

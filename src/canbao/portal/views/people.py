@@ -106,7 +106,7 @@ def _list(request: Request, pub: Publication, kind: str) -> Response:
 
 def _page_number(request: Request, last: int) -> int:
     text = parameters(request, "page")["page"]
-    return min(max(int(text), 1), last) if text.isdigit() and len(text) < 9 else 1
+    return min(max(int(text), 1), last) if text.isdecimal() and len(text) < 9 else 1
 
 
 def _choices(request: Request, kind: str) -> Mapping[str, Mapping[str, Any]]:
