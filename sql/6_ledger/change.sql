@@ -17,6 +17,8 @@
 --   evidence: the payment that explains it, by delivery, file and line (JSON), else null
 --
 -- Several things may happen to a person in one night; the cause is the first of:
+-- 0. source_data, where the police roster itself is the reason: a county's people come back all at once (behind birth:
+--    whoever was known without it yesterday); somebody is in it no longer (behind death and moves);
 -- 1. death;
 -- 2. birth: a child not known before that has a birth record or was born since the window opened; or now attached to a
 --    parent;
@@ -112,15 +114,44 @@ judged AS (
     FROM paired AS p
 ),
 
+-- the reverse of what stops a night (contract section 2): more than a fifth and more than 20 people of a county at once
+registered_before AS (
+    SELECT substr(resd_code, 1, 6) AS county, count(*) AS persons
+    FROM previous_person
+    WHERE in_population
+    GROUP BY county
+),
+
+registered_new AS (
+    SELECT substr(resd_is, 1, 6) AS county, count(*) AS persons
+    FROM paired
+    WHERE registered_is AND NOT registered_was
+    GROUP BY county
+),
+
+returned_county AS (
+    SELECT n.county
+    FROM registered_new AS n
+    LEFT JOIN registered_before AS b ON n.county = b.county
+    WHERE n.persons > 20 AND n.persons > 0.2 * coalesce(b.persons, 0)
+),
+
 explained AS (
     SELECT
         j.*,
         CASE
+            WHEN j.registered_is AND NOT j.registered_was AND c.county IS NOT NULL THEN 'returned'
             WHEN j.status_is = 'excluded_death' AND differs(j.status_was, 'excluded_death') THEN 'died'
             WHEN j.status_is IS NULL THEN 'vanished'
             WHEN j.status_was = 'excluded_death' AND j.status_is <> 'excluded_death' THEN 'death_withdrawn'
             WHEN j.status_was IS NULL AND (j.has_birth_record OR j.brdy >= run.newborn_from) THEN 'born'
             WHEN j.status_is = 'attached_newborn' AND j.status_was <> 'attached_newborn' THEN 'attached'
+            WHEN
+                j.registered_is
+                AND NOT j.registered_was
+                AND j.status_was IS NOT NULL
+                AND NOT (j.has_birth_record OR coalesce(j.brdy >= run.newborn_from, false))
+                THEN 'returned'
             WHEN
                 j.status_is IN ('excluded_moved', 'excluded_abroad')
                 AND j.away_is
@@ -128,6 +159,7 @@ explained AS (
                 AND j.status_was IS NOT NULL
                 THEN 'moved_out'
             WHEN j.status_was IN ('excluded_moved', 'excluded_abroad') AND j.here_is THEN 'moved_back'
+            WHEN j.registered_was AND NOT j.registered_is THEN 'left_population'
             WHEN j.registered_is AND NOT j.registered_was THEN 'registered'
             WHEN
                 j.status_is = 'resident'
@@ -153,7 +185,6 @@ explained AS (
                 AND j.any_no IS NOT NULL
                 THEN 'paid_otherwise'
             WHEN j.status_was IS NULL THEN 'appeared'
-            WHEN j.registered_was AND NOT j.registered_is THEN 'left_population'
             WHEN j.has_moved THEN 'moved'
             WHEN j.was_reorganised THEN 'division_changed'
             WHEN previous_run.rules_changed AND j.same_evidence THEN 'rules_changed'
@@ -163,6 +194,7 @@ explained AS (
     FROM judged AS j
     CROSS JOIN run
     CROSS JOIN previous_run
+    LEFT JOIN returned_county AS c ON substr(j.resd_is, 1, 6) = c.county
 ),
 
 traced AS (
