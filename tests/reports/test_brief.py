@@ -89,6 +89,10 @@ class Oracle:
 
     def cell(self, key: str):
         table, *parts = key.split(":")
+        if table == "bridge" and len(parts) == 5:
+            row = self.tables[table][tuple(parts[:-1])]
+            assert row["added"] - row["removed"] == row["delta"]
+            return {"added": row["added"], "removed": -row["removed"]}[parts[-1]]
         if table in {"ledger", "bridge"}:
             return self.tables[table][tuple(parts)]["value" if table == "ledger" else "delta"]
         return self.tables[table][tuple(parts[:-1])][parts[-1]]
@@ -279,6 +283,25 @@ def test_the_first_night_speaks_of_nothing_that_it_does_not_have(tmp_path) -> No
     assert [line for line in said.split("\n") if line[1:2] == "、"] == [
         "一、总体情况", "二、未参保情况", "三、重点人群和重点问题", "四、数据可用性", "五、统计口径",
     ]  # fmt: skip
+
+
+def test_payers_and_those_who_stopped_paying_are_told_apart(tmp_path) -> None:
+    write_tables(tmp_path / "in", steady)
+    sides = {("insured", "payment"): (1_200, 300), ("uninsured", "payment"): (290, 1_200), ("insured", "birth"): (7, 0)}
+    rows = [
+        ("household", CITY, m, c, sides.get((m, c), (0, 0))[0], sides.get((m, c), (0, 0))[1])
+        for m in ("should_be_insured", "insured", "uninsured")
+        for c in CAUSES
+    ]
+    schema = ["basis", "division_code", "measure", "cause", "added", "removed"]
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(delta=pl.col("added") - pl.col("removed"))
+    frame.write_parquet(tmp_path / "in" / "bridge.parquet")
+    words = given_words()
+    briefs = write_brief(tmp_path / "in", tmp_path / "out", previous=PREVIOUS, version=words["version"])
+    said = "\n".join(line.text for line in briefs[CITY])
+    assert "已参保人数增加907人（新缴费增加1,200人、未续缴（到期）或退费减少300人、出生增加7人）" in said
+    assert "未参保人数减少910人（新缴费减少1,200人、未续缴（到期）或退费增加290人）" in said
+    judge(tmp_path / "in", tmp_path / "out", briefs, words)
 
 
 def test_bridge_targets_and_verdicts_are_told_where_they_are_there(tmp_path) -> None:

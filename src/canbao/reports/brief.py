@@ -171,6 +171,7 @@ class Tables:
         as_of: As-of date.
         evaluation: (division, measure) to its row.
         bridge: (basis, division, measure, cause) to persons more or, negative, fewer than in the publication before.
+        sides: `<cell of the bridge>:added` and `:removed` to persons who came and, negative, who left.
         verdicts: Product to its row, as the table `verdict` has it.
         present: Tables that are there and not empty.
         delivered: Sources of which a file was used; None where that is not known.
@@ -183,6 +184,7 @@ class Tables:
     as_of: dt.date
     evaluation: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     bridge: Mapping[tuple[str, str, str, str], int] = field(default_factory=dict)
+    sides: Mapping[str, int] = field(default_factory=dict)
     verdicts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     present: frozenset[str] = frozenset()
     delivered: frozenset[str] | None = None
@@ -226,6 +228,12 @@ def read_tables(folder: Path) -> Tables:
         as_of=first["as_of"],
         evaluation={(r["division_code"], r["measure"]): r for r in evaluation},
         bridge={(r["basis"], r["division_code"], r["measure"], r["cause"]): r["delta"] for r in bridge},
+        sides={
+            f"bridge:{r['basis']}:{r['division_code']}:{r['measure']}:{r['cause']}:{side}": sign * r[side]
+            for r in bridge
+            for side, sign in (("added", 1), ("removed", -1))
+            if side in r
+        },
         verdicts=judged,
         present=frozenset(name for name, found in there.items() if found),
         delivered=frozenset(r["source"] for r in files if r["state"] == "accepted") if files else None,
@@ -372,9 +380,15 @@ class _Scope:
         pieces: list[str | Tie] = []
         for cause in [*titles, *sorted(found.keys() - titles.keys())]:
             delta, cells = found.get(cause, (0, ()))
-            if delta:
-                moved = self._moved(name, delta, "change", cells).pieces
-                pieces += [self.words["listed"] if pieces else "（", titles.get(cause, cause), *moved]
+            parts = [(titles.get(cause, cause), delta, cells)]
+            sides = self.raw.get("split", {}).get(cause, {}).get(measure, {})
+            if sides and all(f"{cell}:{side}" in self.tables.sides for cell in cells for side in sides):
+                both = {side: tuple(f"{cell}:{side}" for cell in cells) for side in sides}
+                parts = [(sides[side], sum(self.tables.sides[c] for c in of), of) for side, of in both.items()]
+            for title, moves, of in parts:
+                if moves:
+                    moved = self._moved(name, moves, "change", of).pieces
+                    pieces += [self.words["listed"] if pieces else "（", title, *moved]
         return _Figure((*pieces, "）") if pieces else ())
 
     def _evaluation(self, name: str, wish: Sequence[str]) -> _Figure | None:
