@@ -6,7 +6,7 @@
 --   subject: name of the department, 12 digits of the district
 --   title: name
 --   grade: A nothing failed; B only information; C one or two warnings; D more, or something could not be computed;
---     F something that blocks
+--     F something that blocks, or rows of the district that did not come; null where nobody is counted or ever was
 --   failed_block: blocking checks that failed or could not be computed, let pass or not
 --   failed_warn: warnings that failed
 --   failed_info: information beyond its limit
@@ -59,6 +59,20 @@ district_check AS (
     GROUP BY m.division_code
 ),
 
+-- …and by rows that did not come: a fall of the county's rows is in force for as long as the check fails, let pass or not
+district_fall AS (
+    SELECT county || '000000' AS division_code, count(*) AS failed_block
+    FROM fallen_county
+    GROUP BY division_code
+),
+
+district_people AS (
+    SELECT division_code
+    FROM measure
+    WHERE starts_with(measure_id, 'ledger.') AND numerator > 0
+    GROUP BY division_code
+),
+
 rows_known AS (
     SELECT division_code, measure_id, true AS tonight
     FROM measure
@@ -83,14 +97,18 @@ subject AS (
         'department' AS subject_kind,
         coalesce(c.department, s.department) AS subject,
         coalesce(c.department, s.department) AS title,
-        c.failed_block, c.failed_warn, c.failed_info, c.not_computed, s.expected, s.delivered
+        c.failed_block, c.failed_warn, c.failed_info, c.not_computed, s.expected, s.delivered, false AS is_empty
     FROM department_check AS c
     FULL JOIN source_due AS s ON c.department = s.department
     UNION ALL
     SELECT
         'district', d.division_code, d.division_name,
-        c.failed_block, c.failed_warn, c.failed_info, 0, s.expected, s.delivered
+        coalesce(c.failed_block, 0) + coalesce(f.failed_block, 0), c.failed_warn, c.failed_info, 0,
+        s.expected, s.delivered,
+        p.division_code IS NULL AND s.division_code IS NULL
     FROM division_now AS d
+    LEFT JOIN district_fall AS f ON d.division_code = f.division_code
+    LEFT JOIN district_people AS p ON d.division_code = p.division_code
     LEFT JOIN district_check AS c ON d.division_code = c.division_code
     LEFT JOIN district_due AS s ON d.division_code = s.division_code
     WHERE d.level = 2
@@ -105,6 +123,7 @@ SELECT
         WHEN failed_warn > 2 OR not_computed > 0 THEN 'D'
         WHEN failed_warn > 0 THEN 'C'
         WHEN failed_info > 0 THEN 'B'
+        WHEN is_empty THEN NULL
         ELSE 'A'
     END AS grade,
     coalesce(failed_block, 0) AS failed_block,

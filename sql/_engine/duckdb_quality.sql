@@ -34,6 +34,7 @@ CREATE TABLE source_delivery (
     rows_repeated BIGINT, cells_unreadable BIGINT
 );
 CREATE TABLE delivered_file (source VARCHAR, delivery DATE, sha256 VARCHAR, rows_accepted BIGINT);
+CREATE TABLE fallen_county (check_id VARCHAR, county VARCHAR);
 CREATE TABLE seen_file (source VARCHAR, delivery DATE, sha256 VARCHAR);
 CREATE TABLE measure_history (
     as_of DATE, insu_year INTEGER, measure_id VARCHAR, division_code VARCHAR, numerator BIGINT, denominator BIGINT,

@@ -266,7 +266,7 @@ def _described(
 
 def _reads(step: Step) -> list[str]:
     known = {other.name for other in load_steps()} | {"param", "run_input", "secret", "builtin_division", "staged_file"}
-    known |= {"quality_metric", "source_delivery", "delivered_file", "seen_file"}
+    known |= {"quality_metric", "source_delivery", "delivered_file", "seen_file", "fallen_county"}
     return sorted(
         name
         for name in step.reads

@@ -423,6 +423,7 @@ def publish_tables(night: Night) -> int:
     con.register("loading", quality_frame(night.checks).to_arrow())
     con.execute("CREATE OR REPLACE TABLE quality_metric AS SELECT * FROM loading")
     con.unregister("loading")
+    measures.tell_falls(con, night.checks)
     for step in load_steps():
         if step.judges:
             with night.timed("publish", step.name) as entry:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import polars as pl
+
 from tests.story import Story
 
 COUNTY = "500104"

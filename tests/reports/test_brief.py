@@ -285,6 +285,20 @@ def test_the_first_night_speaks_of_nothing_that_it_does_not_have(tmp_path) -> No
     ]  # fmt: skip
 
 
+def test_a_district_whose_people_are_missing_has_no_figures(tmp_path) -> None:
+    write_tables(tmp_path / "in", steady)
+    rows = [("household", DISTRICTS[2], "should_be_insured", c, -500 * (c == "source_data"), 500, 0) for c in CAUSES]
+    schema = ["basis", "division_code", "measure", "cause", "delta", "previous", "value"]
+    pl.DataFrame(rows, schema=schema, orient="row").write_parquet(tmp_path / "in" / "bridge.parquet")
+    briefs = write_brief(tmp_path / "in", tmp_path / "out", released=["本次放行检查 a.b（张三、李四）：已核实"])
+    said = [line.text for line in briefs[CITY]]
+    assert said[3] == "数据慎用：本次放行检查 a.b（张三、李四）：已核实。"
+    assert said[4] == "第三区数据缺失，不作统计；全市数字不含其人员。"
+    own = [line for line in briefs[DISTRICTS[2]] if line.role in ("heading", "body")]
+    assert [line.text for line in own] == ["第三区数据缺失，不作统计。"]
+    assert len(briefs[DISTRICTS[0]]) > 20
+
+
 def test_payers_and_those_who_stopped_paying_are_told_apart(tmp_path) -> None:
     write_tables(tmp_path / "in", steady)
     sides = {("insured", "payment"): (1_200, 300), ("uninsured", "payment"): (290, 1_200), ("insured", "birth"): (7, 0)}
@@ -481,8 +495,8 @@ def test_who_let_a_check_pass_is_named() -> None:
         Check("e.f", **common),
     ]
     assert release_lines(checks, "canbao") == [
-        "本次放行检查 a.b（张三、李四）：已核实",
-        "本次放行检查 c.d（canbao）：停办",
+        "本次放行检查：t（张三、李四）：已核实",
+        "本次放行检查：t（canbao）：停办",
     ]
 
 

@@ -329,6 +329,19 @@ def _deliveries(night: "Night") -> list[dict[str, Any]]:
     return found
 
 
+def tell_falls(con: "duckdb.DuckDBPyConnection", checks: Iterable[Check]) -> None:
+    """Fill `fallen_county`: counties whose rows of a source did not come tonight, let pass or not.
+
+    Args:
+        con: The open warehouse.
+        checks: All checks of the night.
+    """
+    import polars as pl
+
+    rows = [(one.check_id, county) for one in checks if one.passed is False for county in one.counties]
+    _fill(con, "fallen_county", pl.DataFrame(rows, schema=["check_id", "county"], orient="row"))
+
+
 def _fill(con: "duckdb.DuckDBPyConnection", table: str, frame: Any) -> None:
     con.execute(f"DELETE FROM {table}")
     if frame.height:

@@ -172,6 +172,8 @@ class Tables:
         evaluation: (division, measure) to its row.
         bridge: (basis, division, measure, cause) to persons more or, negative, fewer than in the publication before.
         sides: `<cell of the bridge>:added` and `:removed` to persons who came and, negative, who left.
+        missing: Districts where nobody should be insured any more while somebody should in the publication before: no
+            figure of theirs is printed.
         verdicts: Product to its row, as the table `verdict` has it.
         present: Tables that are there and not empty.
         delivered: Sources of which a file was used; None where that is not known.
@@ -185,6 +187,7 @@ class Tables:
     evaluation: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     bridge: Mapping[tuple[str, str, str, str], int] = field(default_factory=dict)
     sides: Mapping[str, int] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
     verdicts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     present: frozenset[str] = frozenset()
     delivered: frozenset[str] | None = None
@@ -234,6 +237,12 @@ def read_tables(folder: Path) -> Tables:
             for side, sign in (("added", 1), ("removed", -1))
             if side in r
         },
+        missing=frozenset(
+            r["division_code"]
+            for r in bridge
+            if r["basis"] == "household" and r["measure"] == "should_be_insured" and r["division_code"] != cities[0]
+            if r.get("previous", 0) > 0 and not r.get("value", 1)
+        ),
         verdicts=judged,
         present=frozenset(name for name, found in there.items() if found),
         delivered=frozenset(r["source"] for r in files if r["state"] == "accepted") if files else None,
@@ -310,6 +319,7 @@ class _Scope:
             "threshold_source": scope._threshold_source,
             "products": scope._products,
             "released": scope._released,
+            "missing": scope._missing,
         }
         return makers[kind](name, wish)
 
@@ -466,6 +476,14 @@ class _Scope:
         text = "；".join(line.rstrip("。；") for line in self.released)
         return _Figure((Tie(name, text, "given", ("given:released",)),)) if text else None
 
+    def _missing(self, name: str, _: Any) -> _Figure | None:
+        codes = [code for code in self.tables.below(self.division) if code in self.tables.missing]
+        pieces: list[str | Tie] = []
+        for code in codes:
+            pieces += [self.words["listed"]] if pieces else []
+            pieces.append(Tie(name, self.tables.names[code], "name", (code,)))
+        return _Figure(tuple(pieces), len(codes)) if codes else None
+
 
 # ---------------------------------------------------------------------------------------------------- the sentences
 
@@ -507,8 +525,12 @@ def compose(
     level = 1 if division == tables.city else 2
     lines = [_line("title", definition.raw["title"], own)]
     lines += [_line(role, definition.raw[role], own) for role in ("head_left", "head_right")]
+    lines += [_line("body", text, own) for text in definition.raw["top"]] if level == 1 else []
+    is_missing = division in tables.missing
+    if is_missing:
+        lines.append(_line("body", definition.raw["missing"], own))
     number = 0
-    for heading, paragraphs in definition.sections:
+    for heading, paragraphs in () if is_missing else definition.sections:
         printed: list[tuple[str, Line]] = []
         for lead, basis, sentences in paragraphs:
             here = replace(own, basis=basis)
