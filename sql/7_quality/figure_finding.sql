@@ -3,7 +3,7 @@
 -- rules: LED-5, LED-7
 -- columns:
 --   numerator: findings
---   denominator: insured people of the city
+--   denominator: insured people, whichever basis counts them
 --   value: numerator over denominator
 --   enough: whether there is enough to judge by
 WITH
@@ -14,7 +14,9 @@ found AS (
 ),
 
 insured AS (
-    SELECT numerator FROM ledger_figure WHERE measure_id = 'ledger.household.insured' AND division_code = ''
+    SELECT count(*) AS numerator
+    FROM person
+    WHERE insured_status IN ('staff', 'resident', 'elsewhere', 'attached_newborn')
 )
 
 SELECT
