@@ -74,8 +74,11 @@ class Waiting:
         return f"{self.source}/{self.delivery}：{'、'.join(self.files[:SHOWN])}{more}"
 
 
-def remember(home: Home, run_id: str, landings: Sequence[Path], intake: "IntakeResult") -> None:
-    """Keep which files a run has seen, so that what comes later can be told. Call it after the run's intake."""
+def remember(home: Home, run_id: str, landings: Sequence[Path], intake: "IntakeResult", as_of: date) -> None:
+    """Keep which files a run has seen, so that what comes later can be told. Call it after the run's intake.
+
+    A run looks at deliveries up to its own day: of later ones it stays known what a run of a later day has seen.
+    """
     left = {(one.source, str(one.delivery), name) for one in intake.growing for name in one.files}
     taken = {(row[0], str(row[1]), row[2].partition("#")[0]) for row in intake.files[:, _PLACE].iter_rows()}
     files = {
@@ -87,6 +90,10 @@ def remember(home: Home, run_id: str, landings: Sequence[Path], intake: "IntakeR
     for source, day, _ in taken:
         newest[source] = max(newest.get(source, ""), day)
     with state.changing(home):
+        before, last = state.read(home, NAME), as_of.isoformat()
+        known = {place: found for place, found in before.get("files", {}).items() if place.split("/")[1] > last}
+        files = {**known, **files}
+        newest |= {source: day for source, day in before.get("newest", {}).items() if day > last}
         state.write(
             home,
             NAME,
@@ -111,6 +118,7 @@ def waiting(home: Home, today: date) -> list[Waiting]:
         today: Deliveries of later dates wait for their own day.
     """
     from canbao.intake.definitions import load_definitions
+    from canbao.intake.growing import UNFINISHED
 
     seen = state.read(home, NAME)
     if not seen:
@@ -118,7 +126,9 @@ def waiting(home: Home, today: date) -> list[Waiting]:
     definitions, files, newest = load_definitions(), seen["files"], seen["newest"]
     found: dict[tuple[str, str], list[str]] = {}
     for (source, day, name), (size, time) in _present([Path(one) for one in seen["landings"]]).items():
-        if source not in definitions or name.lower() == "manifest.json" or day > today.isoformat():
+        # A name that says "not whole yet" is never read: the file counts once it has its own name.
+        unread = name.lower() == "manifest.json" or name.lower().endswith(UNFINISHED)
+        if source not in definitions or unread or day > today.isoformat():
             continue
         if definitions[source].kind == "snapshot" and day < newest.get(source, ""):
             continue  # an older delivery is not used any more

@@ -39,7 +39,7 @@ def after_night(night: "Night", how: str) -> None:
 
 def _keep(night: "Night", how: str) -> None:
     if night.intake_ is not None:
-        arrivals.remember(night.home, night.run_id, night.landings, night.intake)
+        arrivals.remember(night.home, night.run_id, night.landings, night.intake, night.options.as_of)
         if how == "blocked":
             releases.remember(night.home, night.run_id, night.checks, night.intake.files)
     if how == "published":
