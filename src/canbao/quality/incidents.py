@@ -1,7 +1,7 @@
 """Incidents (U37): the same check failing over several nights is one, with first night, owner and state.
 
 `<home>/history/incidents.json` holds them; no person's data. A night closes what it finds green by itself. A run for an
-earlier date than the newest one that was judged speaks of the past and leaves them alone.
+earlier date than the newest one that was judged speaks of the past and leaves them alone, but for a run broken off.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -145,7 +145,7 @@ def advance(book: Book, night: Outcome) -> tuple[Book, list[Change]]:
     """Lay a night over the incidents; a pure function of both."""
     day = night.as_of.isoformat()
     if day < book.latest:
-        return replace(book, run_id=max(book.run_id, night.run_id)), []
+        return _of_the_past(book, night)
     failing = night.failing()
     changes: list[Change] = []
     kept: list[Incident] = []
@@ -180,6 +180,15 @@ def advance(book: Book, night: Outcome) -> tuple[Book, list[Change]]:
     surplus = [one.incident_id for one in kept if one.state == "closed"][:-KEPT]
     kept = [one for one in kept if one.incident_id not in set(surplus)]
     return Book(tuple(kept), day, max(book.run_id, night.run_id)), changes
+
+
+def _of_the_past(book: Book, night: Outcome) -> tuple[Book, list[Change]]:
+    """A run for an earlier date says nothing about today's data; that it was published says that runs end again."""
+    run_id = max(book.run_id, night.run_id)
+    over = [one for one in book.open if one.check_id == RUN_BROKEN_OFF and night.everything]
+    closed = {one.incident_id: replace(one, state="closed", closed=book.latest) for one in over}
+    kept = tuple(closed.get(one.incident_id, one) for one in book.incidents)
+    return replace(book, incidents=kept, run_id=run_id), [Change("closed", one) for one in closed.values()]
 
 
 def _value(check: Check) -> float | None:
