@@ -347,7 +347,8 @@ def _release(arguments: argparse.Namespace) -> int:
     elif arguments.action == "ask":
         lines = releases.told(releases.ask(arguments.home, arguments.checks, arguments.reason, arguments.by))
     else:
-        lines = releases.told(releases.confirm(arguments.home, arguments.id, arguments.by))
+        done = releases.confirm(arguments.home, arguments.id, arguments.by)
+        lines = [*releases.told(done), releases.next_step(arguments.home, done)]
     print("\n".join(lines))
     return 0
 

@@ -211,6 +211,7 @@ def ask(root: Path, check_ids: Sequence[str], reason: str, by: str) -> Release:
     bound = {check_id: blocked["checks"][check_id] for check_id in dict.fromkeys(check_ids)}
     with state.changing(home):
         releases = load(home)
+        _refuse_confirmed(releases, bound, blocked["digests"])
         day = str(record["as_of"]).replace("-", "")
         number = sum(one.release_id.startswith(f"R{day}-") for one in releases) + 1
         made = Release(
@@ -227,6 +228,32 @@ def ask(root: Path, check_ids: Sequence[str], reason: str, by: str) -> Release:
         )
         _save(home, [*releases, made])
     return made
+
+
+def _refuse_confirmed(releases: Sequence[Release], bound: Mapping[str, str], digests_now: Mapping[str, str]) -> None:
+    """Say that two people have released these checks for these very files already.
+
+    Raises:
+        UserError: They have.
+    """
+    for check_id, what in bound.items():
+        done = [one for one in releases if one.confirmed_by and one.checks.get(check_id) == what]
+        done = [one for one in done if one.digests.get(what) == digests_now.get(what, "")]
+        if not done:
+            return
+    ids = "、".join(dict.fromkeys(one.release_id for one in done))
+    raise UserError(
+        f"这些检查对这些文件已经放行（{ids}，{done[-1].asked_by} 申请，{done[-1].confirmed_by} 确认），无需再申请。"
+        "请重新运行 canbao run。"
+    )
+
+
+def next_step(root: Path, one: Release) -> str:
+    """The command that lets the night pass, now that a release is confirmed."""
+    from canbao.quality import arrivals
+
+    landings = state.read(Home(root), arrivals.NAME).get("landings") or ["来文目录"]
+    return f"现在重新运行：canbao run --landing {landings[0]} --home {root} --as-of {one.as_of}"
 
 
 def confirm(root: Path, release_id: str, by: str) -> Release:
