@@ -1,6 +1,6 @@
 """`canbao status`: what is current, how old it is, what stopped the last night, and what waits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -44,6 +44,7 @@ class Standing:
         waiting: What arrived after the last run had looked.
         incidents: Those that are open.
         undelivered: A sentence where the last notice did not arrive.
+        verdicts: Title of each product to verdict and reason, of the current publication.
     """
 
     now: datetime
@@ -58,6 +59,7 @@ class Standing:
     waiting: Sequence[Waiting] = ()
     incidents: Sequence[Incident] = ()
     undelivered: str = ""
+    verdicts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def age(self) -> float | None:
@@ -117,6 +119,7 @@ def standing(root: Path, max_age: float | None = None, now: datetime | None = No
         waiting=waiting(home, today),
         incidents=incidents.load(home).open,
         undelivered=notify.undelivered(home),
+        verdicts=_verdicts(current),
     )
 
 
@@ -157,10 +160,14 @@ def _publication(found: Standing) -> list[str]:
     if found.current is None:
         return ["尚未发布过任何内容。"]
     lines = [f"当前发布：截至 {found.current.parent.name}，运行 {found.current.name}"]
-    told = "不明" if found.finished is None else f"{local(found.finished)}，距今 {in_hours(found.age or 0.0)}"
+    told = "不明" if found.finished is None else f"{local(found.finished)}，距今 {in_age(found.age or 0.0)}"
     lines.append(f"发布时间：{told}")
     if found.accepted:
         lines.append(f"放行的检查：{'、'.join(entry['check_id'] for entry in found.accepted)}")
+    if found.verdicts:
+        lines += ["产品能否使用：", *(f"  {line}" for line in verdict_lines(found))]
+    if (path := brief(found.current)) is not None:
+        lines.append(f"简报：{path}")
     if found.too_old:
         lines.append(f"已超过约定的 {in_hours(found.promised)}，请检查夜间任务。")
     return lines
@@ -174,6 +181,33 @@ _STATES = {
     "failed": "未发布（程序故障）",
     "wrong_use": "未开始（用法有误）",
 }
+
+
+VERDICTS = {"usable": "可用", "caution": "慎用", "unusable": "不可用"}
+
+
+def _verdicts(current: Path | None) -> dict[str, tuple[str, str]]:
+    from canbao.reports import stamps
+
+    found = stamps.verdicts(current) if current else {}
+    return {str(row["title"]): (str(row["verdict"]), str(row["reason"] or "")) for row in found.values()}
+
+
+def verdict_lines(found: Standing) -> list[str]:
+    """The products that are not simply usable, one line each; one line where all are."""
+    lines = [
+        f"{title}：{VERDICTS.get(verdict, verdict)}" + (f"——{reason}" if reason else "")
+        for title, (verdict, reason) in found.verdicts.items()
+        if verdict != "usable"
+    ]
+    usable = [title for title, (verdict, _) in found.verdicts.items() if verdict == "usable"]
+    return [*lines, *([f"可用：{'、'.join(usable)}"] if usable else [])]
+
+
+def brief(current: Path) -> Path | None:
+    """The brief of a publication, the paper before the text; None where there is none."""
+    files = (current / "reports" / name for name in ("brief.docx", "brief.txt"))
+    return next((path for path in files if path.exists()), None)
 
 
 def in_words(how: str) -> str:
@@ -221,3 +255,8 @@ def local(time: datetime) -> str:
 def in_hours(hours: float) -> str:
     """An age in Chinese."""
     return f"{hours:.1f} 小时" if hours < 48 else f"{hours / 24:.1f} 天"
+
+
+def in_age(hours: float) -> str:
+    """How long ago something was, in Chinese: what is fresh needs no decimals."""
+    return "不到一小时" if hours < 1 else in_hours(hours)

@@ -11,7 +11,7 @@ from pathlib import Path
 from canbao.home import Home, write_atomically
 from canbao.paths import package_dir
 from canbao.quality import incidents, nights
-from canbao.status import Standing, in_hours, in_words, local, standing
+from canbao.status import VERDICTS, Standing, brief, in_age, in_hours, in_words, local, standing, verdict_lines
 
 PAGE = "index.html"
 _SITE = "reports/quality/index.html"
@@ -72,7 +72,7 @@ def sentence(found: Standing) -> Sentence:
     if found.current is None:
         why = f"最近一次运行{in_words(found.state)}" if found.last else "还没有运行过"
         return Sentence("bad", "✖", "未发布", f"尚未发布过任何内容：{why}。")
-    age = in_hours(found.age) if found.age is not None else "时间不明"
+    age = in_age(found.age) if found.age is not None else "时间不明"
     current = f"当前为截至 {found.current.parent.name} 的发布，距今 {age}"
     if found.blocked:
         last = found.last or {}
@@ -85,6 +85,15 @@ def sentence(found: Standing) -> Sentence:
             f"{entry['check_id']}（{entry.get('by', '')}：{entry.get('reason', '')}）" for entry in found.accepted
         )
         return Sentence("care", "▲", "放行发布", f"{current}；放行了 {let}。")
+    worst = {verdict for verdict, _ in found.verdicts.values()} - {"usable"}
+    if worst:
+        names = "、".join(
+            f"{title}{VERDICTS.get(verdict, verdict)}"
+            for title, (verdict, _) in found.verdicts.items()
+            if verdict != "usable"
+        )
+        badge, shape = ("bad", "■") if "unusable" in worst else ("care", "▲")
+        return Sentence(badge, shape, "已发布", f"{current}；{names}，理由见下。")
     return Sentence("good", "✔", "已发布", f"{current}。")
 
 
@@ -111,6 +120,9 @@ def _links(home: Home, found: Standing) -> list[dict[str, str]]:
         for path, text in ((_SITE, "质量页"), ("reports/rules.html", "规则手册"), ("reports/ledger", "台账工作簿")):
             if (found.current / path).exists():
                 links.append({"href": f"published/current/{path}", "text": f"当前发布（截至 {day}）：{text}"})
+        if (paper := brief(found.current)) is not None:
+            place = paper.relative_to(found.current).as_posix()
+            links.append({"href": f"published/current/{place}", "text": f"当前发布（截至 {day}）：简报"})
     return links
 
 
@@ -118,6 +130,8 @@ def _parts(found: Standing) -> list[_Part]:
     parts = []
     if found.blocked and found.last and found.last.get("message"):
         parts.append(_Part("最近一夜为什么没有发布", text=str(found.last["message"])))
+    if found.verdicts:
+        parts.append(_Part("当前发布的产品能否使用", verdict_lines(found)))
     gaps = [("上次运行以来漏跑", found.missed), ("当前发布补的漏跑", found.made_up)]
     told = [f"{title}：{nights.in_words(days)}" for title, days in gaps if days]
     if told:

@@ -14,7 +14,7 @@ from canbao.errors import UserError, masked_traceback
 from canbao.home import Home
 from canbao.quality import entry, nights, notify, state
 from canbao.settings import load_settings
-from canbao.status import Standing, in_hours, standing
+from canbao.status import Standing, in_age, in_hours, standing
 
 NAME = "watch"
 EVERY = 3600.0
@@ -51,7 +51,7 @@ def troubles(home: Home, found: Standing, cron: str, since: datetime) -> list[Tr
             told.append(Trouble("old none", f"尚未发布过任何内容，夜间任务已等待 {_ago(found.now - since)}"))
     elif found.too_old:
         name = f"{found.current.parent.name}/{found.current.name}"
-        age = in_hours(found.age) if found.age is not None else "时间不明"
+        age = in_age(found.age) if found.age is not None else "时间不明"
         told.append(
             Trouble(
                 f"old {name}",
