@@ -133,6 +133,9 @@ def _judge(
             if (row.outcome or row.note) and not _NO_ITEM.match(row.outcome or row.note):
                 back.append((row, "有答复但没有条目编号，无法对应"))
             continue
+        if not row.outcome and not row.note:
+            sheet.blank += 1  # nobody has answered anything: there is nothing to send back
+            continue
         code = state.read_code(row.code)
         request = asked.get(code[:2]) if code else None
         if code is None:
@@ -142,10 +145,7 @@ def _judge(
         elif department is not None and request.department != department:
             back.append((row, f"条目属于向“{request.department}”发出的 {request.name}，不能由“{department}”答复"))
         elif not row.outcome:
-            if row.note:
-                back.append((row, "填了更正说明，没有填核实结果"))
-            else:
-                sheet.blank += 1
+            back.append((row, "填了更正说明，没有填核实结果"))
         elif row.outcome not in words:
             back.append((row, f"核实结果“{row.outcome}”不认识，只能填{'、'.join(outcomes().values())}"))
         elif words[row.outcome] == REFUSED and not row.note:

@@ -157,9 +157,27 @@ def _requests(home: Home) -> Path:
     return state.folder(home) / "requests"
 
 
+def unsent(home: Home, table: Path, night: "Night | None" = None) -> int:
+    """How many rows `issue` would send.
+
+    Args:
+        home: The installation.
+        table: `repair_item` of the publication.
+        night: The night at work whose wrong rows are found; None for what the last published night left.
+    """
+    kept = state.load(home) if night is None else after(night, state.load(home))
+    return _in_no_request(pl.read_parquet(table, columns=["item_id", "known"]), kept).height
+
+
 def _to_ask(table: Path, kept: State) -> pl.DataFrame:
     """The items that are in no open request, those that must be asked again first."""
-    rows = pl.read_parquet(table).filter(~pl.col("known"))
+    return _in_no_request(pl.read_parquet(table), kept).sort(
+        "department", pl.col("again") == "", "source", "measure_id", "delivery", "file", "line", "item_id"
+    )
+
+
+def _in_no_request(table: pl.DataFrame, kept: State) -> pl.DataFrame:
+    rows = table.filter(~pl.col("known"))
     last = kept.items.filter(state.last_of_item()).select("item_id", "state", pl.col("again").alias("why"))
     again = last.filter(pl.col("state") == state.REOPENED)
     asked = last.filter(~pl.col("state").is_in([state.REOPENED, state.WITHDRAWN]))
@@ -167,7 +185,6 @@ def _to_ask(table: Path, kept: State) -> pl.DataFrame:
         rows.join(asked, on="item_id", how="anti")
         .join(again.select("item_id", "why"), on="item_id", how="left")
         .with_columns(pl.col("why").fill_null("").alias("again"))
-        .sort("department", pl.col("again") == "", "source", "measure_id", "delivery", "file", "line", "item_id")
     )
 
 

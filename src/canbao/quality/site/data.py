@@ -168,7 +168,7 @@ class SiteData:
             counts=_people(folder),
             changes=_changes(folder),
             repairs=_repairs(folder),
-            unsent=_unsent(home, folder),
+            unsent=_unsent(night, folder),
             past_measures=_past_measures(home, as_of),
             past_checks=_past_checks(home, as_of, night.run_id),
             incidents=incidents.tonight(night, state),
@@ -279,14 +279,17 @@ def _repairs(folder: Path | None) -> dict[str, Row]:
     return {name: {"total": total, "rows": parts.get(name, [])} for name, total in totals.iter_rows()}
 
 
-def _unsent(home: Home, folder: Path | None) -> int:
-    from canbao.quality.repair import state
+def _unsent(night: Night, folder: Path | None) -> int:
+    from canbao.quality.repair import requests
 
     if folder is None or not (folder / "repair_item.parquet").exists():
         return 0
-    items = pl.read_parquet(folder / "repair_item.parquet", columns=["item_id", "known"])
-    asked = state.load(home).items.filter(~pl.col("state").is_in([state.REOPENED, state.WITHDRAWN]))
-    return items.filter(~pl.col("known")).join(asked, on="item_id", how="anti").height
+    return requests.unsent(night.home, folder / "repair_item.parquet", _at_work(night))
+
+
+def _at_work(night: Night) -> Night | None:
+    """The night, as far as it looked for wrong rows: what it repairs and reopens is told already."""
+    return night if ("repair_measure",) in night.warehouse.con.execute("SHOW TABLES").fetchall() else None
 
 
 def _past_measures(home: Home, as_of: date) -> pl.DataFrame | None:
@@ -314,15 +317,20 @@ def _past_checks(home: Home, as_of: date, run_id: str) -> pl.DataFrame | None:
 def _requests(night: Night, state: str) -> list[Row]:
     from canbao.quality import repair
 
-    # What this night repairs is told already, as far as it looked for wrong rows.
-    tables = night.warehouse.con.execute("SHOW TABLES").fetchall() if state == "published" else []
-    at_work = night if ("repair_measure",) in tables else None
+    at_work = _at_work(night) if state == "published" else None
     return [asdict(one) for one in repair.open_requests(night.home, night.options.as_of, at_work)]
 
 
 def _nights(home: Home) -> list[Row]:
     records = sorted(home.runs.glob("[0-9]*.json"), reverse=True)[: NIGHTS_SHOWN * 2] if home.runs.is_dir() else []
-    return [{"run_id": path.stem, **read_json(path)} for path in records]
+    passed = {folder.name: folder for folder in home.publications()}
+    return [{"run_id": path.stem, **read_json(path), "released": _released(passed.get(path.stem))} for path in records]
+
+
+def _released(folder: Path | None) -> list[str]:
+    """Checks that were let pass in a publication."""
+    accepted = read_json(folder / "manifest.json").get("accepted", []) if folder is not None else []
+    return [str(entry["check_id"]) for entry in accepted]
 
 
 def _missed(home: Home, as_of: date) -> list[date]:
