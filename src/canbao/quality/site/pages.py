@@ -177,6 +177,7 @@ class _Site:
                     f"d-{departments.index(row['department']) + 1}" if row["department"] in departments else "d-0",
                 ]
             )
+            row["few"] = _too_few(check, measure)
             row["incident"] = self._incident_of.get(check["check_id"])
             found.append(row)
         return sorted(
@@ -231,7 +232,10 @@ class _Site:
             rows = rows.join(past, on=key, how="left").with_columns(pl.col("nights").fill_null(0))
         worse = (pl.col("value") > pl.col("most")) & (pl.col("numerator") >= _WORTH_SAYING)
         rows = rows.with_columns(worse.fill_null(value=False).alias("worse")).sort(key)
-        return [{**row, "title": self._title(row["measure_id"])} for row in rows.iter_rows(named=True)]
+        return [
+            {**row, "title": self._title(row["measure_id"]), "informs": self._informs(row["measure_id"])}
+            for row in rows.iter_rows(named=True)
+        ]
 
     @cached_property
     def _by_measure(self) -> dict[str, list[Row]]:
@@ -315,7 +319,7 @@ class _Site:
             if self.cells
             else [],
             "sources": sorted(self.sources, key=lambda row: row["order"]),
-            "silent": [row for row in self.sources if row["state"] in {"missing", "late", "refused"}],
+            "silent": [row for row in self.sources if row["stopped"] or row["state"] != "fresh"],
             "incidents": self._incidents(),
             "changed": self._changed(),
             "unsent": self.data.unsent,
@@ -355,7 +359,7 @@ class _Site:
         if "verdict" in self.data.tables:
             judged = {row["product"]: row for row in self.data.tables["verdict"].to_dicts()}
         before = self.data.verdicts.get(str(self.data.previous["run_id"]), {}) if not self.data.published else {}
-        return [
+        rows: list[Row] = [
             {
                 "product": row["code"],
                 "title": row["title"],
@@ -368,6 +372,11 @@ class _Site:
             }
             for row in self.data.products
         ]
+        for row in rows:
+            found = [self._by_id[check_id] for check_id in row["checks"] if check_id in self._by_id]
+            groups = by_key(found, lambda check: check["department"] or "系统维护人员")
+            row["whom"] = [{"department": name, "checks": checks} for name, checks in groups.items()]
+        return rows
 
     def _incidents(self) -> list[Row]:
         order = self.words["severity"]
@@ -501,6 +510,7 @@ class _Site:
                 state = "fresh"
             read, rejected = (sum(int(row[key] or 0) for row in good) for key in ("rows_read", "rows_rejected"))
             checks = [check for check in self.checks if check.get("source") == name]
+            stopped = any(c["state"] != "passed" and c["severity"] == "block" and not c.get("accepted") for c in checks)
             before = self.data.previous.get("inputs", {}).get("sources", {}).get(name, {})
             found.append(
                 {
@@ -516,6 +526,7 @@ class _Site:
                     "age": age,
                     "rhythm": rhythm,
                     "state": state,
+                    "stopped": stopped,
                     "read": read,
                     "accepted": sum(int(row["rows_accepted"] or 0) for row in good),
                     "rejected": rejected,
@@ -532,7 +543,7 @@ class _Site:
                     # no past to compare with, as on a first night: nobody has to do anything about it
                     "unjudged": sum(c["state"] == "not_computed" and c["severity"] == "info" for c in checks),
                     "contact": self.data.contacts.get(definition.department, ""),
-                    "order": ({"refused": 0, "missing": 1, "late": 2, "fresh": 3}[state], rank),
+                    "order": (0 if stopped else {"refused": 0, "missing": 1, "late": 2, "fresh": 3}[state], rank),
                 }
             )
         return found
@@ -670,6 +681,11 @@ class _Site:
         if measure_id in self._by_id:
             return str(self._by_id[measure_id]["title"])
         return str(self.data.catalogue.get(measure_id, {}).get("title", measure_id))
+
+    def _informs(self, measure_id: str) -> bool:
+        """Whether a measure only informs (说明)."""
+        told = self._by_id.get(measure_id) or self.data.catalogue.get(measure_id, {})
+        return bool(told.get("severity") == "info")
 
     # ------------------------------------------------------------------------------------------------- departments
 
@@ -873,11 +889,14 @@ class _Site:
             run_id = record["run_id"]
             mine = run_id == self.data.run_id
             state = self.data.state if mine else str(record.get("state"))
+            let = [one["check_id"] for one in self.released] if mine else list(record.get("released") or ())
+            let = let if state == "published" else []
             rows.append(
                 {
                     "as_of": str(record.get("as_of")),
                     "run_id": run_id,
-                    "state": state,
+                    "state": "released" if let else state,
+                    "released": let,
                     "minutes": _minutes(record, self.data.at if mine else None),
                     "started": record.get("started"),
                     "failing": list(record.get("failing_checks") or ()) if not mine
@@ -918,6 +937,15 @@ def _spots(rows: Sequence[Row]) -> list[Row]:
 
 def _label(value: float, is_share: bool) -> str:
     return share(value) if is_share else number(value)
+
+
+def _too_few(check: Mapping[str, Any], measure: Mapping[str, Any]) -> bool:
+    """Whether a check passed only because fewer rows are wrong than its measure asks for."""
+    value, limit, least = check.get("value"), check.get("threshold"), measure.get("least")
+    if check["state"] != "passed" or value is None or limit is None or not least:
+        return False
+    wrong = (check.get("numerator") or 0) - (check.get("known") or 0)
+    return bool(value > limit and 0 < wrong < least)
 
 
 def _rate(part: int | None, whole: int | None) -> float | None:
