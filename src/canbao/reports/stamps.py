@@ -1,6 +1,6 @@
 """What is printed on a page about how far its data can be relied on: tonight's verdict, and what was let pass (U40)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,10 @@ WORDS = {"usable": "可用", "caution": "慎用", "unusable": "不可用"}
 MARKS = {"usable": "●", "caution": "▲", "unusable": "■"}
 """A shape beside the word: print-outs have no colour (U50)."""
 NOT_JUDGED = "未评定"
-_SHOWN = 5
 
 
 def verdict_line(folder: Path, product: str) -> str:
-    """The verdict on a product as one line: state as shape and word, the reason, the ids of the checks.
+    """The verdict on a product as one line: state as shape and word, the reason.
 
     Args:
         folder: A publication, or a draft, that may hold `verdict.parquet` (one row per product: product, title,
@@ -28,7 +27,7 @@ def verdict_line(folder: Path, product: str) -> str:
         product: Code of the product (`codes/product.csv`).
 
     Returns:
-        For instance `数据可用性：▲ 慎用——户籍地空白偏多（检查 population.resd_blank）`; `数据可用性：未评定` where
+        For instance `数据可用性：▲ 慎用——1 项提醒未通过：“公安人口”“户籍地”缺失`; `数据可用性：未评定` where
         the table or the product is missing.
     """
     row = verdicts(folder).get(product)
@@ -36,7 +35,7 @@ def verdict_line(folder: Path, product: str) -> str:
         return f"数据可用性：{NOT_JUDGED}"
     word = f"{MARKS.get(row['verdict'], '')} {WORDS.get(row['verdict'], row['verdict'])}".strip()
     reason = f"——{row['reason'].rstrip('。；')}" if row["reason"] else ""
-    return f"数据可用性：{word}{reason}{_checks(row['check_ids'] or [])}"
+    return f"数据可用性：{word}{reason}"  # the reason names the checks by their titles: an id says nothing on paper
 
 
 def verdicts(folder: Path) -> dict[str, dict[str, Any]]:
@@ -50,14 +49,14 @@ def verdicts(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def release_lines(checks: Iterable["Check"], account: str) -> list[str]:
-    """A line for each check that was let pass: its id, who did it (two people with a release), and why.
+    """A line for each check that was let pass: its title, who did it (two people with a release), and why.
 
     Args:
         checks: All checks of the night.
         account: Under whom the run goes: it stands for a check that no release names people for.
     """
     return [
-        f"本次放行检查 {check.check_id}（{'、'.join(check.accepted_by) or account}）：{check.accepted}"
+        f"本次放行检查：{check.title}（{'、'.join(check.accepted_by) or account}）：{check.accepted}"
         for check in checks
         if check.accepted
     ]
@@ -66,10 +65,3 @@ def release_lines(checks: Iterable["Check"], account: str) -> list[str]:
 def stamp_lines(folder: Path, product: str, checks: Iterable["Check"], account: str) -> list[str]:
     """All lines that a product's pages and workbooks carry on top: the verdict, then what was let pass."""
     return [verdict_line(folder, product), *release_lines(checks, account)]
-
-
-def _checks(ids: Sequence[str]) -> str:
-    if not ids:
-        return ""
-    more = f"等{len(ids):,}项" if len(ids) > _SHOWN else ""
-    return f"（检查 {'、'.join(ids[:_SHOWN])}{more}）"
