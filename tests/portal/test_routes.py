@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urljoin
 
 import polars as pl
 import pytest
@@ -567,6 +567,10 @@ def test_pages_of_data_quality_are_one_s_own(offices, name):
             assert ask(offices, name, f"/quality/{file}").status_code == 200, file
         else:
             refuses(offices, name, f"/quality/{file}")
+    page = ask(offices, name, f"/quality/{own}").text
+    for link in re.findall(r'href="([^"#]+)', page)[:40]:
+        target = urljoin(f"/quality/{own}", html.unescape(link))
+        assert ask(offices, name, target).status_code in {200, 303}, "a way that leads nowhere"
     away = (
         "../manifest.json", "..%2fmanifest.json", "..%2f..%2fperson.parquet", "../../person.parquet", "%2e%2e/%2e%2e/person.parquet",
         "%252e%252e%252fmanifest.json", "./index.html", ".%2f" + own, "districts/../" + own, "districts%5c" + own, "//etc/passwd",
