@@ -1,5 +1,7 @@
 """The publication's own pages behind the session, and the list of runs."""
 
+import re
+
 import pytest
 
 from canbao.home import Home
@@ -29,6 +31,8 @@ def test_a_district_reads_its_own_page_only(office):
     assert answer.headers["location"] == f"/quality/districts/{DISTRICT}.html"
     page = office.get("district", f"/quality/districts/{DISTRICT}.html")
     assert "数据质量" in page.text and 'class="nav"' not in page.text
+    ways = re.findall(r'<a [^>]*href="([^"#]+)', page.text)
+    assert ways == ["/"], "back to the portal, and nowhere that would be refused"
     for name in (
         "index.html",
         "checks.html",

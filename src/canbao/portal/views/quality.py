@@ -23,9 +23,7 @@ _POLICY = "; ".join(
 _KINDS = {".html", ".css", ".svg", ".png", ".json", ".csv", ".woff2"}
 _NAV = re.compile(rb'<div class="nav">.*?</div>', re.DOTALL)
 _AWAY = re.compile(rb'<a (?:[^>]*? )?href="(?!#)[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
-_BACK = '<body>\n<p><a href="/">返回门户首页</a></p>'.encode()
-_BACK = '<p><a href="/">返回门户</a></p>'.encode()
-_AWAY = re.compile(rb'<a href="\.\./[^"]*">(.*?)</a>', re.DOTALL)
+_BACK = '<p><a href="/">返回门户首页</a></p>'.encode()
 _STATES = {
     "published": ("good", "✔", "已发布"),
     "blocked": ("bad", "✖", "未发布（检查未通过）"),
@@ -77,7 +75,7 @@ def _file(request: Request, folder: Path, name: str, *, whole: bool) -> Response
         raise refuse(request, "see_quality", f"/quality/{name}", "missing")
     body = path.read_bytes()
     if not whole and path.suffix == ".html":
-        body = _AWAY.sub(rb"\1", _NAV.sub(_BACK, body))  # its ways lead to pages of the whole city
+        body = _NAV.sub(_BACK, _AWAY.sub(rb"\1", body))  # its ways lead to pages of the whole city
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return Response(body, media_type=kind, headers={"Content-Security-Policy": _POLICY})
 
