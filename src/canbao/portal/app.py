@@ -19,6 +19,7 @@ from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, Headers, MutableHeaders
@@ -41,6 +42,9 @@ from canbao.portal.settings import PortalSettings, is_loopback, load_portal_sett
 
 FORM_BYTES = 64 * 1024
 """Size of a form that no file belongs to."""
+
+THREADS = 8
+"""Requests that are answered at a time; others wait for microseconds to milliseconds."""
 
 POLICY = "; ".join(
     (
@@ -183,6 +187,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     from canbao.portal.watch import daily_copies
 
     portal: Portal = app.state.portal
+    # More threads than the machine can keep busy only hold more memory: each has its own arenas and query results.
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
     await run_in_threadpool(portal.store.current)
     await run_in_threadpool(lambda: portal.downloads)  # what an earlier process left in the way is removed now
     copies = asyncio.create_task(daily_copies(portal))

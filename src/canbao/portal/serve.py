@@ -1,6 +1,8 @@
 """`canbao serve`: the portal as a process. Never plain http to other machines."""
 
 import contextlib
+import ctypes
+import os
 import signal
 import socket
 import ssl
@@ -20,6 +22,9 @@ CONNECTIONS = 1000
 
 LAST_WORDS = 10
 """Seconds that answers under way have to end in when the portal is told to stop."""
+
+
+_M_ARENA_MAX = -8  # malloc.h
 
 
 class _Server(uvicorn.Server):
@@ -42,6 +47,17 @@ class _Server(uvicorn.Server):
         finally:
             for one, handler in before.items():
                 signal.signal(one, handler)
+
+
+def _small_heaps() -> None:
+    """Let threads share heaps: glibc gives each its own otherwise, and keeps what each once needed.
+
+    The processes that write lists are started with this environment; they do one thing at a time.
+    """
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def serve(
@@ -74,6 +90,7 @@ def serve(
             f"{host} 不是本机地址，未加密的门户不能对外提供服务。"
             "请给出证书（--tls-cert、--tls-key），或给出前置代理的地址（--behind-proxy），或只监听 127.0.0.1。"
         )
+    _small_heaps()
     settings = load_portal_settings(home)
     Home(home).prepare()
     listening = _listen(host, port)
