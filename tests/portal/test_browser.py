@@ -107,7 +107,9 @@ class Window:
 
     def __init__(self, chromium, site, size):
         self.site = site
-        self.context = chromium.new_context(viewport=size, java_script_enabled=False, base_url=site.address, locale="zh-CN")
+        self.context = chromium.new_context(
+            viewport=size, java_script_enabled=False, base_url=site.address, locale="zh-CN"
+        )
         self.page = self.context.new_page()
         self.troubles: list[str] = []
         self.page.on(
