@@ -97,10 +97,6 @@ class Written:
     bytes: int
 
 
-WRITER_MEMORY = "120MB"
-"""For DuckDB in a process that writes lists: it reads them in batches, and there are two such processes."""
-
-
 class GoneError(RuntimeError):
     """The publication, its index or the division of the list is not there any more."""
 
@@ -126,7 +122,7 @@ def start_worker() -> None:
 
 @lru_cache(maxsize=1)
 def _open(folder: Path, index_file: Path) -> Publication:
-    return Publication(folder, index_file, memory=WRITER_MEMORY, threads=1)
+    return Publication(folder, index_file)
 
 
 def write_list(order: Order) -> Written:

@@ -63,7 +63,7 @@ class Publication:
         manifest: Its `manifest.json`.
     """
 
-    def __init__(self, folder: Path, index_file: Path, *, memory: str = READER_MEMORY, threads: int = 2) -> None:
+    def __init__(self, folder: Path, index_file: Path) -> None:
         self.folder = folder
         self.index_file = index_file
         self.run_id = folder.name
@@ -77,8 +77,8 @@ class Publication:
                 str(index_file),
                 read_only=True,
                 config={
-                    "threads": threads,
-                    "memory_limit": memory,
+                    "threads": 2,
+                    "memory_limit": READER_MEMORY,
                     "temp_directory": f"{index_file}.{os.getpid()}.tmp",
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
