@@ -22,7 +22,7 @@ PARALLEL = 2
 """Hashes that are computed at the same time; each takes `memory_cost` KiB, so that the memory is bounded."""
 
 # 32 MiB and two passes: 0.05 s of one core, more than OWASP asks for at the least (19 MiB, two passes); with it a
-# thousand sign-ins in five minutes leave most of a small server to others (python -m tests.portal.load).
+# thousand sign-ins in five minutes leave most of a small server to others (python -m canbao.portal.load).
 _HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=32768, parallelism=1, hash_len=32, salt_len=16)
 _SLOTS = threading.BoundedSemaphore(PARALLEL)
 
