@@ -31,7 +31,7 @@ from canbao.reports.stamps import verdict_line
 PRODUCT = {"uninsured": "uninsured", "closed": "uninsured", "people": "ledger", "duplicates": "duplicate"}
 """Which product's verdict a list carries."""
 
-BATCH = 5000
+BATCH = 4000
 _NUMBER_COLUMN = Column("number", "序号", "number", 7)
 _MARK_COLUMN = Column("mark", "行码", "certno", 11)
 _KNOWN_TEXTS = 20_000
@@ -122,7 +122,9 @@ def start_worker() -> None:
 
 @lru_cache(maxsize=1)
 def _open(folder: Path, index_file: Path) -> Publication:
-    return Publication(folder, index_file)
+    publication = Publication(folder, index_file)
+    publication.spare()
+    return publication
 
 
 def write_list(order: Order) -> Written:

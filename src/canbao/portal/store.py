@@ -117,6 +117,14 @@ class Publication:
         """The first row of a statement, None where there is none."""
         return next(iter(self.rows(name, **parameters)), None)
 
+    def spare(self) -> None:
+        """Make do with little memory: for a process that writes one list at a time, in batches.
+
+        It is set afterwards because an engine that is open in this process already takes no other configuration.
+        """
+        for name in ("small_memory", "one_thread"):
+            self._execute(name, {})
+
     def close(self) -> None:
         """Let go of the index; cursors that are at work end with an error."""
         self._con.close()
