@@ -12,13 +12,13 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -57,7 +57,27 @@ _LONGEST_TRANSFER = 6 * 3600
 _TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "csv": "text/csv; charset=utf-8",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 }
+
+
+Done = TypeVar("Done")
+
+
+class Files(Protocol):
+    """What every order of a file names."""
+
+    @property
+    def serial(self) -> str:
+        """Serial of the file."""
+
+    @property
+    def target(self) -> Path:
+        """File to write."""
+
+    @property
+    def kept(self) -> Path:
+        """File for what the rows are recognised by."""
 
 
 class Busy(Exception):  # noqa: N818 - it is a state, not a fault
@@ -116,6 +136,20 @@ class Downloads:
         """The day in China."""
         return self._portal.clock().astimezone(CHINA).strftime("%Y-%m-%d")
 
+    def stem(self) -> str:
+        """Name of a file that nobody can guess, without ending; tells which process it belongs to."""
+        return f"{os.getpid()}-{secrets.token_hex(16)}"
+
+    @staticmethod
+    def who(account: Account, unit: str) -> str:
+        """Who takes a file, as it stands in it."""
+        return f"{account.name}" + (f"（{account.holder}）" if account.holder else "") + (f" {unit}" if unit else "")
+
+    @property
+    def secret(self) -> bytes:
+        """Of the `Tracer`."""
+        return self._secret
+
     def parts(self, rows: int) -> int:
         """How many files a list of so many rows takes."""
         return max(1, -(-rows // self.part_rows))
@@ -125,8 +159,8 @@ class Downloads:
         from canbao.portal.listfile import Order
 
         serial = new_serial()
-        stem = f"{os.getpid()}-{secrets.token_hex(16)}"
-        who = f"{account.name}" + (f"（{account.holder}）" if account.holder else "") + (f" {unit}" if unit else "")
+        stem = self.stem()
+        who = self.who(account, unit)
         reason = wish.reason + (f"（{wish.approved_by} 批准）" if wish.approved_by else "")
         return Order(
             serial=serial,
@@ -148,34 +182,51 @@ class Downloads:
         )
 
     async def write(self, order: "Order") -> "Written":
-        """Have a file written; the event loop goes on meanwhile.
+        """Have a list written; the event loop goes on meanwhile.
 
         Raises:
             Busy: Too many wait already.
             Stop: The list is not there any more, or the process that wrote it died.
         """
-        from canbao.portal.listfile import GoneError, write_list
+        from canbao.portal.listfile import write_list
 
+        return await self.work(write_list, order, discard=lambda: self.discard(order))
+
+    async def work(self, task: Callable[..., Done], *arguments: Any, discard: Callable[[], None] | None = None) -> Done:
+        """Have something done by one of the processes; the event loop goes on meanwhile.
+
+        Args:
+            task: A function of a module; it, what it is given and what it returns can be sent to a process.
+            arguments: Of the task.
+            discard: Removes what a task that failed, or that nobody waits for any more, left.
+
+        Raises:
+            Busy: Too many wait already.
+            Stop: What is asked for is not there any more, or the process died.
+        """
+        from canbao.portal.listfile import GoneError
+
+        remove = discard or (lambda: None)
         if self._waiting >= self.most_waiting:
             raise Busy
         self._waiting += 1
         try:
             pool = self._ready()
-            future = pool.submit(write_list, order)
+            future = pool.submit(task, *arguments)
             return await asyncio.shield(asyncio.wrap_future(future))
         except BrokenProcessPool:
             self._broken(pool)
-            self.discard(order)
-            raise Stop("生成文件的进程意外中止，请重新下载。", 503) from None
+            remove()
+            raise Stop("处理文件的进程意外中止，请再试一次。", 503) from None
         except GoneError:
-            self.discard(order)
-            raise Stop("数据刚刚更新，请刷新名单后重新下载。", 409) from None
+            remove()
+            raise Stop("数据刚刚更新，请刷新页面后重试。", 409) from None
         except asyncio.CancelledError:
-            future.add_done_callback(lambda _: self.discard(order))
+            future.add_done_callback(lambda _: remove())
             future.cancel()
             raise
         except BaseException:
-            self.discard(order)
+            remove()
             raise
         finally:
             self._waiting -= 1
@@ -204,7 +255,7 @@ class Downloads:
                 self._pool = None
         pool.shutdown(wait=False, cancel_futures=True)
 
-    def discard(self, order: "Order") -> None:
+    def discard(self, order: Files) -> None:
         """Remove what a file that is not sent left."""
         for path in (order.target, order.kept):
             with contextlib.suppress(OSError):
@@ -254,10 +305,17 @@ class Downloads:
         except AuditError as error:  # the next request finds that out too, and nothing is served then
             print(f"canbao serve: {error}", file=sys.stderr, flush=True)
 
-    def alarm(self, account: Account, line: str) -> None:
-        """Tell the bureau, once a day and account, that somebody wants more than the quota."""
-        if self.register.alarm(account.name, self.day()):
-            threading.Thread(target=_tell, args=(self._portal.home, line), daemon=True).start()
+    def alarm(self, account: Account, what: str, line: str) -> None:
+        """Open an incident and tell the bureau, once a day and account, that somebody goes beyond what is allowed.
+
+        Args:
+            account: Who.
+            what: `quota_exceeded` or `search_misses`.
+            line: In Chinese; names the account and no person.
+        """
+        if self.register.alarm(f"{what} {account.name}", self.day()):
+            told = (self._portal.home, what, account.name, line, self.day())
+            threading.Thread(target=_tell, args=told, daemon=True).start()
 
     def close(self) -> None:
         """End the processes; what they write is thrown away."""
@@ -282,12 +340,14 @@ def _lives(process: int) -> bool:
     return True
 
 
-def _tell(home: Path, line: str) -> None:
+def _tell(home: Path, what: str, name: str, line: str, day: str) -> None:
+    from canbao.quality.incidents import open_portal
     from canbao.quality.notify import send
     from canbao.settings import load_settings
 
     try:
-        send(Home(home), load_settings(home / "canbao.toml"), [line], {"state": "quota_exceeded"})
+        open_portal(Home(home), f"portal.{what}.{name}", line, day)
+        send(Home(home), load_settings(home / "canbao.toml"), [line], {"state": what})
     except Exception as error:  # the audit log has it anyway
         print(f"canbao serve: 通知未能发出（{type(error).__name__}）。", file=sys.stderr, flush=True)
 
@@ -322,7 +382,9 @@ def over_quota(request: Request, rows: int, left: int, target: str) -> Stop:
     account = account_of(request)
     note(request, "quota_exceeded", target=target, outcome="refused", rows=rows, reason="quota", left=max(left, 0))
     portal_of(request).downloads.alarm(
-        account, f"账号 {account.name} 今日下载超过限额：本次要 {rows:,} 行，剩余 {max(left, 0):,} 行。请审计员核对。"
+        account,
+        "quota_exceeded",
+        f"账号 {account.name} 今日下载超过限额：本次要 {rows:,} 行，剩余 {max(left, 0):,} 行。请审计员核对。",
     )
     return Stop(
         f"本次 {rows:,} 行，超过今日剩余限额 {max(left, 0):,} 行，未下载。"
@@ -346,7 +408,7 @@ async def deliver(request: Request, order: "Order", wish: Wish) -> Response:
     try:
         written = await downloads.write(order)
     except Busy:
-        return await run_in_threadpool(_come_again, request)
+        return await run_in_threadpool(come_again, request)
     try:
         return await run_in_threadpool(_hand_over, request, order, wish, written)
     except BaseException:
@@ -354,8 +416,9 @@ async def deliver(request: Request, order: "Order", wish: Wish) -> Response:
         raise
 
 
-def _come_again(request: Request) -> Response:
-    answer = render(request, "stop.html", 503, message=f"此刻等待下载的人太多，请 {RETRY_AFTER} 秒后再试。")
+def come_again(request: Request) -> Response:
+    """The page for when too much waits already."""
+    answer = render(request, "stop.html", 503, message=f"此刻等待的人太多，请 {RETRY_AFTER} 秒后再试。")
     answer.headers["Retry-After"] = str(RETRY_AFTER)
     return answer
 
@@ -390,30 +453,67 @@ def _hand_over(request: Request, order: "Order", wish: Wish, written: "Written")
     )
     if wish.request_id and not register.use(wish.request_id):
         raise Stop("这项申请已经用过。请重新申请。", 409)
+    name = f"{download.title}_{order.folder.parent.name}_{order.serial}"
+    name += f"_第{wish.part}部分" if download.parts > 1 else ""
+    try:
+        return hand_over(
+            request, order, download, name, wish.query.division,
+            list=wish.query.kind, basis=wish.query.basis, filters=dict(wish.query.filters), part=wish.part,
+            parts=download.parts, alone=portal.settings.approve_above if wish.full and not wish.request_id else None,
+        )  # fmt: skip
+    except BaseException:
+        if wish.request_id:
+            register.give_back(wish.request_id)
+        raise
+
+
+def hand_over(
+    request: Request,
+    order: Files,
+    download: Download,
+    name: str,
+    division: str,
+    *,
+    alone: int | None = None,
+    **detail: Any,
+) -> Response:
+    """Send a file that was written: counted against the quota, remembered, and noted before the first byte.
+
+    Args:
+        request: The request; whoever sent it may have the file.
+        order: What was written, and where.
+        download: As the register keeps it.
+        name: What the browser calls the file, without ending.
+        division: Whose people are in it.
+        alone: Rows with full numbers that the account may take in a day without a second person, where that counts.
+        detail: Further facts for the audit log, none of them about a person.
+
+    Raises:
+        Stop, AuditError: Nothing is sent.
+    """
+    portal = portal_of(request)
+    downloads = portal.downloads
     opened: BinaryIO | None = None
     try:
-        _take_rows(request, written.rows, wish.query.division)
-        order.kept.replace(register.rows_file(order.serial))
-        register.add(download)
+        _take_rows(request, download.row_count, division)
+        order.kept.replace(downloads.register.rows_file(order.serial))
+        if alone is None:
+            downloads.register.add(download)
+        elif not downloads.register.add_alone(download, alone):
+            raise Stop("今日不经审批可取的完整号码已经用完，本次未下载。请重新提交，由第二人审批。", 409)
         opened = order.target.open("rb")
         order.target.unlink()
         note(
-            request, "download", target=order.serial, rows=written.rows, reason=wish.reason or None,
-            list=wish.query.kind, division=wish.query.division, basis=wish.query.basis,
-            filters=dict(wish.query.filters), form=wish.form, level=download.level, part=wish.part,
-            parts=download.parts, publication=download.publication, unit=order.unit,
-            approved_by=wish.approved_by or None,
+            request, "download", target=order.serial, rows=download.row_count, reason=download.reason or None,
+            division=division, form=download.form, level=download.level, publication=download.publication,
+            unit=download.unit, approved_by=download.approved_by or None, **detail,
         )  # fmt: skip
     except BaseException:
         if opened is not None:
             opened.close()
-        register.forget(order.serial)
-        if wish.request_id:
-            register.give_back(wish.request_id)
+        downloads.register.forget(order.serial)
         raise
     downloads.tidy()
-    name = f"{download.title}_{order.folder.parent.name}_{order.serial}"
-    name += f"_第{wish.part}部分" if download.parts > 1 else ""
     return _Sent(opened, download, name, portal, request.state.address)
 
 
