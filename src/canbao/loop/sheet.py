@@ -1,0 +1,693 @@
+"""The sheets of the loop: the answer workbook, the visiting sheet for paper, the zero report, the refused rows.
+
+A sheet shows what its reader's role may see and nothing else: what is masked, said in other words or left out is
+decided by `canbao.portal.fields`, as for pages and lists. Protection has no password: it keeps fingers off the columns
+that rows are known by, and leaves filters, widths and heights free. Wording and widths are in `sheet.toml`.
+"""
+
+import datetime as dt
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from canbao.paths import package_dir
+from canbao.portal.divisions import DivisionTree, current_tree
+from canbao.portal.fields import VERIFIED, bureau, hidden, is_child, number, place, show_of
+from canbao.portal.words import code_table, code_word, insurance, word
+from canbao.reports import office
+from canbao.reports.office import Book, Cells, Sheet
+
+if TYPE_CHECKING:
+    from canbao.loop.state import Batch
+
+ROLES = {3: "township", 4: "village"}
+"""Level of a batch, and the role that its sheets are for."""
+
+CHOICES = "reason_list"
+"""Name of the range that the drop-down list takes its entries from."""
+
+_TABLE = "uninsured"
+_CHILD = "未满14周岁"
+_STARS = re.compile(r"\*{7,}")
+_ANSWER = {"bg_color": "#FFF8E1", "locked": False}
+_PROTECT = {
+    "format_columns": True,
+    "format_rows": True,
+    "autofilter": True,
+    "select_locked_cells": True,
+    "select_unlocked_cells": True,
+}
+_MOST_LINES = 7
+_LINE = 13.5
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The publication that a sheet's rows were taken from.
+
+    Attributes:
+        as_of: As-of date.
+        insured_year: The year that enrollment is judged for.
+        publication: Its id, `<as_of>/<run_id>`.
+        tree: Its divisions.
+        stamps: How far it may be relied on, as lines to print.
+    """
+
+    as_of: dt.date
+    insured_year: int
+    publication: str
+    tree: DivisionTree
+    stamps: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, folder: Path, tree: DivisionTree | None = None) -> "Origin":
+        """From a publication's folder.
+
+        Args:
+            folder: `<home>/published/<as_of>/<run_id>`.
+            tree: Its divisions, where somebody has read them already.
+        """
+        from canbao.reports.stamps import verdict_line
+
+        folder = folder.resolve()
+        as_of = dt.date.fromisoformat(folder.parent.name)
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return cls(
+            as_of=as_of,
+            insured_year=int(manifest.get("insured_year") or as_of.year),
+            publication=f"{folder.parent.name}/{folder.name}",
+            tree=tree or current_tree(folder),
+            stamps=(verdict_line(folder, _TABLE),),
+        )
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Who took a sheet from the portal; printed on every page of it (U7).
+
+    Attributes:
+        serial: Of the download.
+        line: Who, when, why, in words.
+    """
+
+    serial: str
+    line: str
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the answer workbook, from `sheet.toml`."""
+
+    name: str
+    title: str
+    width: float
+    full: float = 0.0
+    answer: bool = False
+    date: bool = False
+    centred: bool = False
+    open: bool = field(default=False, compare=False)
+
+    def wide(self, full: bool) -> float:
+        return self.full if full and self.full else self.width
+
+    def cells(self) -> Cells:
+        style: dict[str, Any] = {"text_wrap": True}
+        if self.centred or self.date:
+            style["align"] = "center"
+        if self.answer or self.open:
+            style |= _ANSWER
+        if self.name not in _FIGURES:
+            style["num_format"] = "yyyy-mm-dd" if self.date else "@"
+        return Cells(self.name, style=style)
+
+
+_FIGURES = ("serial", "age", "line")
+_OPEN = ("row_code", "psn_name", "certno")
+"""What somebody may correct in a returned row besides the answer."""
+
+
+@lru_cache
+def words() -> dict[str, Any]:
+    """All of `sheet.toml`."""
+    return tomllib.loads((package_dir("loop") / "sheet.toml").read_text(encoding="utf-8"))
+
+
+@lru_cache
+def _columns() -> tuple[_Column, ...]:
+    return tuple(_Column(**one) for one in words()["column"])
+
+
+@lru_cache
+def _returned_columns() -> tuple[_Column, ...]:
+    own = tuple(_Column(**one) for one in words()["returned"]["column"])
+    return own + tuple(_Column(**{**vars(one), "open": one.name in _OPEN}) for one in _columns())
+
+
+@lru_cache
+def choices(role: str) -> tuple[str, ...]:
+    """What a role may choose as an answer, as the drop-down list says it (`D1 死亡`); who may not is `fields.csv`."""
+    return tuple(
+        f"{code} {row['name']}"
+        for code, row in code_table("reason_code").items()
+        if show_of(_TABLE, "reason_choice", role, code) != "hide"
+    )
+
+
+def write_sheet(
+    rows: pl.DataFrame,
+    batch: "Batch",
+    target: Path,
+    *,
+    origin: Origin,
+    full: bool = False,
+    role: str = "",
+    taken: Taken | None = None,
+) -> Path:
+    """Write the answer workbook of a batch.
+
+    Args:
+        rows: One row per person of the batch, by serial, with the columns of `sent/<round_no>.parquet` (row_code,
+            serial, certno, psn_name, gend, age, household_no, resd_code, live_code, …); missing ones stay blank.
+        batch: The batch.
+        target: File to write.
+        origin: The publication that the rows are of.
+        full: Numbers in full; that somebody may have them is for the caller to know.
+        role: Whose sheet it is; by default that of the batch's level.
+        taken: Who took it from the portal.
+
+    Returns:
+        The file.
+    """
+    own, role = words()["book"], role or ROLES[batch.level]
+    columns = _columns()
+    table = _table(rows, _Reader(batch.division_code, origin.tree, role, full), {"batch_id": batch.batch_id})
+    made = Book(target, created=batch.sent, title=f"{own['title']} {batch.batch_id}", tmpdir=target.parent)
+    sheet = made.sheet(own["sheet"])
+    sheet.columns([one.wide(full) for one in columns])
+    unit = _unit(origin.tree, batch.division_code, batch.division_name)
+    sheet.title_block(
+        own["title"],
+        meta=[
+            (f"填报单位（盖章）：{unit}", f"批次：{batch.batch_id}", f"回复期限：{office.chinese_date(batch.due)}"),
+            (
+                f"下发日期：{office.chinese_date(batch.sent)}",
+                f"数据截至：{office.chinese_date(origin.as_of)}　参保年度：{origin.insured_year}",
+                f"本表 {table.height:,} 行　单位：人",
+            ),
+        ],
+        stamps=origin.stamps,
+    )
+    if taken is not None:
+        sheet.line(taken.line)
+    sheet.line(own["hint"], bold=True)
+    ends = "、".join(
+        word for word in choices(role) if code_table("reason_class")[word.split()[0]]["needs_end"] == "true"
+    )
+    notes = [*own["notes"], *([own["ends"].format(reasons=ends)] if ends else [])]
+    repeat = _fill(made, sheet, columns, table, full=full, role=role, answered=own["answered"])
+    sheet.signature(own["signature"])
+    sheet.notes(notes)
+    return _finish(made, sheet, repeat, batch.batch_id, unit, taken)
+
+
+def write_returned(
+    rows: pl.DataFrame,
+    target: Path,
+    *,
+    tree: DivisionTree,
+    day: dt.date,
+    division_code: str,
+    role: str,
+    receipt_no: str = "",
+    full: bool = False,
+    taken: Taken | None = None,
+) -> Path:
+    """Write the refused rows alone, in the shape of the answer workbook, to be corrected and sent again (U23).
+
+    Args:
+        rows: One row per refused row: opinion (why it was refused, in words), sheet and line (where it stood), reason,
+            found_date, end_date, note, reporter (as they came, texts), row_code, batch_id; and, where the row was
+            known, what was sent of the person (columns of `sent/<round_no>.parquet`). Missing columns stay blank.
+        target: File to write.
+        tree: Divisions.
+        day: On which the rows came back.
+        division_code: Of who sent them.
+        role: Of who sent them.
+        receipt_no: Number of the receipt; empty before there is one.
+        full: Numbers in full.
+        taken: Who took it from the portal.
+
+    Returns:
+        The file.
+    """
+    own, columns = words()["returned"], _returned_columns()
+    table = _table(rows, _Reader(division_code, tree, role, full), {}, answers=True)
+    made = Book(target, created=day, title=f"{own['title']} {receipt_no}".strip(), tmpdir=target.parent)
+    sheet = made.sheet(own["sheet"])
+    sheet.columns([one.wide(full) for one in columns])
+    division = tree.get(division_code)
+    unit = _unit(tree, division_code, division.name if division else division_code)
+    sheet.title_block(
+        own["title"],
+        meta=[
+            (
+                f"填报单位（盖章）：{unit}",
+                f"回执编号：{receipt_no or '尚未确认'}",
+                f"退回日期：{office.chinese_date(day)}",
+                f"本表 {table.height:,} 行",
+            )
+        ],
+    )
+    if taken is not None:
+        sheet.line(taken.line)
+    sheet.line(own["hint"], bold=True)
+    repeat = _fill(made, sheet, columns, table, full=full, role=role, answered=own["answered"])
+    sheet.signature(words()["book"]["signature"])
+    sheet.notes(own["notes"])
+    return _finish(made, sheet, repeat, receipt_no, unit, taken)
+
+
+def write_visiting(
+    rows: pl.DataFrame,
+    batch: "Batch",
+    target: Path,
+    *,
+    origin: Origin,
+    role: str = "",
+    taken: Taken | None = None,
+) -> Path:
+    """Write the visiting sheet for paper: by household, boxes to tick, always masked (U29).
+
+    Args:
+        rows: As `write_sheet` takes them.
+        batch: The batch.
+        target: File to write.
+        origin: The publication that the rows are of.
+        role: Whose sheet it is; by default that of the batch's level.
+        taken: Who took it from the portal.
+
+    Returns:
+        The file.
+    """
+    own, role = words()["visit"], role or ROLES[batch.level]
+    reader = _Reader(batch.division_code, origin.tree, role, full=False)
+    made = Book(target, created=batch.sent, title=f"{own['title']} {batch.batch_id}", tmpdir=target.parent)
+    sheet = made.sheet(own["sheet"])
+    unit = _unit(origin.tree, batch.division_code, batch.division_name)
+    ticks = [(code, said) for code, said in own["reasons"] if any(one.startswith(f"{code} ") for one in choices(role))]
+    _visiting_top(sheet, own, batch, origin, unit, ticks, rows.height)
+    if taken is not None:
+        sheet.line(taken.line, font_size=_PAPER)
+    repeat = _visiting_heading(sheet, own, ticks)
+    for household, people in enumerate(_households(rows), 1):
+        _household(sheet, own, reader, household, people, len(ticks))
+    sheet.line(f"以下无数据，共{rows.height:,}行", role="closing", height=18, font_size=_PAPER)
+    sheet.spread([f"{role}：" for role in own["signature"]] + ["日期：　　　　年　　月　　日"], height=34, align="left")
+    told = {code for code, _ in ticks}
+    others = "、".join(
+        one + (" *" if code_table("reason_class")[one.split()[0]]["needs_end"] == "true" else "")
+        for one in choices(role)
+        if one.split()[0] not in told
+    )
+    for n, line in enumerate(own["notes"], 1):
+        sheet.line(f"{'说明：' if n == 1 else '　　　'}{n}.{line.format(others=others)}", role="note", font_size=_PAPER)
+    sheet.print_setup(repeat=repeat, footer_left=batch.batch_id, footer_right=unit, one_page=False)
+    _header(sheet, made, taken)
+    return made.close()
+
+
+def write_zero(batch: "Batch", target: Path, *, origin: Origin, taken: Taken | None = None) -> Path:
+    """Write the zero report of a village with nobody to ask (U32): one page to confirm and sign."""
+    own = words()["zero"]
+    made = Book(target, created=batch.sent, title=f"{own['title']} {batch.batch_id}", tmpdir=target.parent)
+    sheet = made.sheet(own["sheet"])
+    sheet.columns([18, 22, 22, 22])
+    unit = _unit(origin.tree, batch.division_code, batch.division_name)
+    due = office.chinese_date(batch.due)
+    sheet.title_block(
+        own["title"],
+        meta=[
+            (f"填报单位（盖章）：{unit}", f"批次：{batch.batch_id}"),
+            (f"下发日期：{office.chinese_date(batch.sent)}", f"回复期限：{due}"),
+        ],
+        stamps=origin.stamps,
+    )
+    body = own["body"].format(as_of=office.chinese_date(origin.as_of), unit=unit, year=origin.insured_year, due=due)
+    sheet.line(body, role="closing", height=64, align="left", text_wrap=True, font_size=12)
+    for title, text in own["asked"]:
+        sheet.text(sheet.row, 0, title, {}, "heading")
+        sheet.merged(1, 3, text, role="closing", height=40, align="left", text_wrap=True)
+        sheet.row += 1
+    sheet.signature(own["signature"])
+    sheet.notes(own["notes"])
+    sheet.print_setup(landscape=False, footer_left=batch.batch_id, footer_right=unit, one_page=True)
+    _header(sheet, made, taken)
+    return made.close()
+
+
+# ---------------------------------------------------------------------------------------------- what a row says
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Who reads a sheet: decides how much of each field is said."""
+
+    division_code: str
+    tree: DivisionTree
+    role: str
+    full: bool
+
+    def place(self, code: str | None) -> str:
+        return place(self.tree, code, self.division_code)
+
+    def certno(self, row: Mapping[str, Any]) -> str:
+        """The number, as often as not masked: its stars cut short, as nobody counts them."""
+        child = is_child(row)
+        show = show_of(_TABLE, "certno", self.role, "under_14" if child else "")
+        if show == "hide":
+            return ""
+        if self.full and show in {"mask", "full"}:
+            return row.get("certno") or ""
+        return _STARS.sub("******", number(row.get("certno"), row))
+
+    def separated(self, row: Mapping[str, Any]) -> str:
+        said = "是" if row.get("separated") else "否"
+        other = row.get("other_division")
+        return f"{said}，{self.place(other)}同时核实" if other else said
+
+    def last(self, row: Mapping[str, Any]) -> str:
+        year = row.get("last_insured_year")
+        if year is None:
+            return ""
+        kind = row.get("last_insutype")
+        said = VERIFIED if kind and hidden(_TABLE, "last_insutype", self.role, str(kind)) else insurance(kind)
+        return " ".join(part for part in (f"{year}年", said, bureau(self.tree, row.get("last_admdvs"))) if part)
+
+    def evidence(self, row: Mapping[str, Any]) -> str:
+        """What the departments say: groups, the guardian of a child; telephones only beside full numbers."""
+        said = [_CHILD] if is_child(row) else []
+        said += [
+            VERIFIED if hidden(_TABLE, "tags", self.role, str(tag)) else code_word("group_tag_class", tag)
+            for tag in row.get("group_tags") or ()
+        ]
+        if row.get("contact_name"):
+            said.append(f"监护人 {row['contact_name']}")
+        if self.full:
+            for name, title in (("tel", "电话"), ("contact_tel", "监护人电话")):
+                if row.get(name) and show_of(_TABLE, name, self.role) in {"mask", "full"}:
+                    said.append(f"{title} {row[name]}")
+        return "；".join(dict.fromkeys(said))
+
+    def feedback(self, row: Mapping[str, Any]) -> str:
+        code = row.get("feedback_reason")
+        if not code:
+            return ""
+        who = row.get("feedback_division")
+        parts = [_day(row.get("feedback_date")), self._reason(code, who), "" if self._own(who) else self.place(who)]
+        if row.get("feedback_until"):
+            parts.append(f"至 {_day(row['feedback_until'])}")
+        return " ".join(part for part in parts if part)
+
+    def suggested(self, row: Mapping[str, Any]) -> str:
+        code, source = row.get("suggested_reason"), row.get("suggested_from")
+        if not code:
+            return ""
+        who = row.get("feedback_division") if row.get("feedback_reason") == code else None
+        said = self._reason(code, who)
+        if said == VERIFIED or (source and hidden(_TABLE, "sources", self.role, str(source))):
+            return VERIFIED
+        return f"{said}（{_suggested_from(str(source))}）" if source else said
+
+    def _reason(self, code: str, who: str | None) -> str:
+        if hidden(_TABLE, "feedback_reason", self.role, code) and not self._own(who):
+            return VERIFIED
+        return f"{code} {code_word('reason_code', code)}"
+
+    def _own(self, code: str | None) -> bool:
+        """Whether an answer came from the reader's own division: nobody learns anything new from it."""
+        own = self.tree.get(self.division_code)
+        return bool(code) and own is not None and self.tree.inside(str(code), own)
+
+    def household(self, row: Mapping[str, Any]) -> str:
+        return str(row.get("household_no") or "")
+
+
+def _suggested_from(code: str) -> str:
+    try:
+        return code_word("suggested_from", code)
+    except FileNotFoundError:
+        return word("source", code)
+
+
+def _day(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+_SAID: dict[str, Callable[[_Reader, Mapping[str, Any]], str]] = {
+    "certno": _Reader.certno,
+    "gend": lambda reader, row: code_word("gend", row.get("gend")),
+    "resd_code": lambda reader, row: reader.place(row.get("resd_code")),
+    "live_code": lambda reader, row: reader.place(row.get("live_code")),
+    "separated": _Reader.separated,
+    "uninsured_reason": lambda reader, row: word("reason", row.get("uninsured_reason")),
+    "last": _Reader.last,
+    "evidence": _Reader.evidence,
+    "feedback": _Reader.feedback,
+    "suggested": _Reader.suggested,
+}
+_ANSWERS = ("reason", "found_date", "end_date", "note", "reporter")
+
+
+def _table(rows: pl.DataFrame, reader: _Reader, fixed: Mapping[str, str], *, answers: bool = False) -> pl.DataFrame:
+    """The cells of a sheet: one row per row, texts and whole numbers.
+
+    Args:
+        rows: As they were sent, or came back.
+        reader: Who reads them.
+        fixed: Columns that are the same in every row.
+        answers: Whether the answers are filled in (rows that go back), else their cells are blank.
+    """
+    columns = _returned_columns() if answers else _columns()
+    data: dict[str, list[Any]] = {one.name: [] for one in columns}
+    known = set(rows.columns)
+    for row in rows.iter_rows(named=True):
+        is_person = not answers or row.get("psn_name") is not None
+        for name, values in data.items():
+            if name in fixed:
+                values.append(fixed[name])
+            elif name in _ANSWERS:
+                values.append(_day(row.get(name)) if answers else "")
+            elif name == "origin":
+                values.append(_where(row))
+            elif name in _SAID:
+                values.append(_SAID[name](reader, row) if is_person or name == "certno" else "")
+            else:
+                values.append(row[name] if name in known else None)
+    return pl.DataFrame(data, schema={name: pl.Int64 if name in _FIGURES else pl.String for name in data}, strict=False)
+
+
+def _where(row: Mapping[str, Any]) -> str:
+    line = row.get("line")
+    return " ".join(part for part in (row.get("sheet") or "", f"第{line}行" if line else "") if part)
+
+
+def _unit(tree: DivisionTree, code: str, name: str) -> str:
+    """A division with those above it, from the district down."""
+    return "".join(one.name for one in tree.path(code)[1:]) or name
+
+
+# ---------------------------------------------------------------------------------------------- the answer workbook
+
+
+def _fill(
+    made: Book, sheet: Sheet, columns: Sequence[_Column], table: pl.DataFrame, *, full: bool, role: str, answered: str
+) -> tuple[int, int]:
+    """The table with its headings, drop-down list, filter and protection; gives the rows of the headings."""
+    given = words()["book"]["given"]
+    head = sheet.row
+    sheet.heading([(answered if one.answer else given, one.title) for one in columns])
+    sheet.rows(table, [one.cells() for one in columns], height=_heights(table, columns, full))
+    last = sheet.row - 1
+    bottom = head + 1
+    at = next(n for n, one in enumerate(columns) if one.name == "reason")
+    if table.height:
+        _drop_down(made, sheet, (bottom + 1, at, last, at), role)
+    sheet.ws.autofilter(bottom, 0, max(last, bottom), len(columns) - 1)
+    sheet.ws.freeze_panes(bottom + 1, next(n for n, one in enumerate(columns) if one.name == "psn_name") + 1)
+    sheet.closing_line(table.height)
+    sheet.text_columns([n for n, one in enumerate(columns) if one.name not in _FIGURES])
+    sheet.ws.protect("", _PROTECT)
+    return head, bottom
+
+
+def _heights(table: pl.DataFrame, columns: Sequence[_Column], full: bool) -> list[float]:
+    """Height of each row: what its longest text needs."""
+    most = [1] * table.height
+    for one in columns:
+        if table.schema[one.name] == pl.String:
+            wide = one.wide(full)
+            for n, text in enumerate(table[one.name]):
+                if text and len(text) * 2 > wide:
+                    lines = _lines(text, wide)
+                    if lines > most[n]:
+                        most[n] = lines
+    return [_LINE * min(lines, _MOST_LINES) + 5 for lines in most]
+
+
+@lru_cache(maxsize=8192)
+def _lines(text: str, wide: float) -> int:
+    return office.lines_needed(text, wide - 0.5)
+
+
+def _drop_down(made: Book, sheet: Sheet, box: tuple[int, int, int, int], role: str) -> None:
+    """A list from a named range in a hidden sheet: one written into the cells ends at 255 signs."""
+    own = words()["book"]
+    hidden_sheet = made.sheet(own["choices"])
+    said = choices(role)
+    for n, one in enumerate(said):
+        hidden_sheet.text(n, 0, one)
+    hidden_sheet.ws.hide()
+    hidden_sheet.ws.protect("", _PROTECT)
+    made.workbook.define_name(CHOICES, f"='{hidden_sheet.name}'!$A$1:$A${len(said)}")
+    sheet.ws.data_validation(
+        *box,
+        {
+            "validate": "list",
+            "source": f"={CHOICES}",
+            "ignore_blank": True,
+            "error_type": "warning",  # words and codes that people type are read too
+            "error_title": own["list_title"],
+            "error_message": own["list_error"],
+        },
+    )
+
+
+def _finish(made: Book, sheet: Sheet, repeat: tuple[int, int], left: str, right: str, taken: Taken | None) -> Path:
+    sheet.print_setup(repeat=repeat, footer_left=left, footer_right=right, one_page=False)
+    _header(sheet, made, taken)
+    return made.close()
+
+
+def _header(sheet: Sheet, made: Book, taken: Taken | None) -> None:
+    if taken is not None:
+        said = f"{taken.line}　编号 {taken.serial}".replace("&", "＆")[:150]
+        sheet.ws.set_header(f'&C&"{made.fonts.body},Regular"&9 {said}', {"margin": 0.25})
+
+
+# ---------------------------------------------------------------------------------------------- the visiting sheet
+
+_PAPER = 10.5
+_TICK = 4.6
+_VISIT = (("serial", "序号", 4.5), ("row_code", "行码", 12.5), ("psn_name", "姓名", 8.5), ("who", "性别\n年龄", 5))
+_KNOWN = ("known", "系统已有情况", 27)
+_AFTER = (("day", "核实日期", 8.5), ("note", "说明", 13.5))
+
+
+def _visiting_top(
+    sheet: Sheet,
+    own: Mapping[str, Any],
+    batch: "Batch",
+    origin: Origin,
+    unit: str,
+    ticks: Sequence[tuple[str, str]],
+    people: int,
+) -> None:
+    before = [width for _, _, width in _VISIT]
+    sheet.columns([*before, 10, _KNOWN[2], *[_TICK] * len(ticks), 6, *(width for _, _, width in _AFTER)])
+    sheet.title_block(own["title"])
+    for texts in (
+        (f"村（社区）：{unit}", f"批次：{batch.batch_id}", f"核实期限：{office.chinese_date(batch.due)}"),
+        (own["hint"], f"数据截至：{office.chinese_date(origin.as_of)}", f"共 {people:,} 人"),
+    ):
+        sheet.spread(texts)
+    for stamp in origin.stamps:
+        sheet.line(stamp, role="stamp", font_size=_PAPER)
+
+
+def _visiting_heading(sheet: Sheet, own: Mapping[str, Any], ticks: Sequence[tuple[str, str]]) -> tuple[int, int]:
+    head = sheet.row
+    sheet.heading(
+        [
+            *((title,) for _, title, _ in _VISIT),
+            ("证件号码",),
+            (_KNOWN[1],),
+            *((own["ticked"], f"{code} {said}") for code, said in ticks),
+            (own["ticked"], own["other"]),
+            *((title,) for _, title, _ in _AFTER),
+        ]
+    )
+    return head, sheet.row - 1
+
+
+def _households(rows: pl.DataFrame) -> Iterable[list[dict[str, Any]]]:
+    """Neighbours of one household number; who has none is a household of their own."""
+    together: list[dict[str, Any]] = []
+    for row in rows.iter_rows(named=True):
+        if together and (not row["household_no"] or row["household_no"] != together[0]["household_no"]):
+            yield together
+            together = []
+        together.append(row)
+    if together:
+        yield together
+
+
+def _household(
+    sheet: Sheet,
+    own: Mapping[str, Any],
+    reader: _Reader,
+    household: int,
+    people: Sequence[Mapping[str, Any]],
+    ticks: int,
+) -> None:
+    """A household: a line about it, then its people."""
+    first = people[0]
+    home = reader.place(first.get("live_code")) or reader.place(first.get("resd_code"))
+    said = f"第{household}户　户号 {reader.household(first) or '无'}　{home}　{len(people)}人"
+    sheet.row_height(sheet.row, 21)
+    split = len(_VISIT) + 2
+    grey = {"bg_color": "#F2F2F2", "align": "left", "font_size": _PAPER}
+    sheet.merged(0, split - 1, said, role="closing", **grey)
+    sheet.merged(split, split + ticks + 2, own["person"], role="closing", **grey)
+    sheet.row += 1
+    centred = {"align": "center", "text_wrap": True, "font_size": _PAPER}
+    left = {"text_wrap": True, "font_size": 10.5}
+    box = {"align": "center", "font_size": 14}
+    for row in people:
+        known = "；".join(part for part in _known(reader, row) if part)
+        sheet.row_height(sheet.row, max(26.0, 14.0 * min(_lines(known, _KNOWN[2]), _MOST_LINES) + 6))
+        age = "" if row.get("age") is None else f"{row['age']}"
+        texts = (
+            (str(row.get("serial") or ""), centred),
+            (row.get("row_code") or "", centred),
+            (row.get("psn_name") or "", left),
+            (f"{code_word('gend', row.get('gend'))}\n{age}", centred),
+            (reader.certno(row), centred),
+            (known, left),
+            *(("□", box) for _ in range(ticks)),
+            ("", centred),
+            ("", centred),
+            ("", left),
+        )
+        for at, (text, style) in enumerate(texts):
+            sheet.text(sheet.row, at, text, style)
+        sheet.row += 1
+
+
+def _known(reader: _Reader, row: Mapping[str, Any]) -> Iterable[str]:
+    yield word("reason", row.get("uninsured_reason"))
+    last = reader.last(row)
+    yield f"上次参保 {last}" if last else ""
+    yield reader.evidence(row)
+    separated = reader.separated(row)
+    yield f"人户分离{separated.removeprefix('是')}" if separated.startswith("是") else ""
+    feedback = reader.feedback(row)
+    yield f"上次核实 {feedback}" if feedback else ""
+    suggested = reader.suggested(row)
+    yield f"建议 {suggested}" if suggested else ""

@@ -1,0 +1,7 @@
+SELECT r.batch_no, count(DISTINCT r.serial) AS answered
+FROM returned_row AS r
+INNER JOIN receipt AS h ON r.receipt_no = h.receipt_no
+WHERE
+    h.state = 'confirmed' AND r.state IN ('new', 'changed', 'same', 'settled')
+    AND r.batch_no IN (SELECT value FROM json_each(:numbers))
+GROUP BY r.batch_no

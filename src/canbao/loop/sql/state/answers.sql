@@ -1,0 +1,22 @@
+-- The newest confirmed answer of each person and division; a row that repeats an earlier answer is that answer again.
+WITH ranked AS (
+    SELECT
+        r.person_id, r.row_code, r.batch_no, r.serial, r.division_code, r.reason_code, r.found_date, r.end_date,
+        r.note, r.reporter, r.receipt_no, h.day,
+        row_number() OVER (
+            PARTITION BY r.person_id, r.division_code
+            ORDER BY r.found_date DESC, h.at DESC, r.receipt_no DESC, r.n DESC
+        ) AS place
+    FROM returned_row AS r
+    INNER JOIN receipt AS h ON r.receipt_no = h.receipt_no
+    WHERE
+        h.state = 'confirmed' AND r.state IN ('new', 'changed', 'same') AND r.person_id IS NOT NULL
+        AND (:persons IS NULL OR r.person_id IN (SELECT value FROM json_each(:persons)))
+)
+
+SELECT
+    person_id, row_code, batch_no, serial, division_code, reason_code, found_date, end_date, note, reporter,
+    receipt_no, day
+FROM ranked
+WHERE place = 1
+ORDER BY person_id, division_code
