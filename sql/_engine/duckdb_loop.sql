@@ -1,13 +1,30 @@
--- What was sent out to the villages: empty tables until a night fills them (src/canbao/loop/night.py).
+-- What was sent to the villages up to the as-of date (canbao.loop.night fills both; empty where nothing was).
 
--- one row per person and responsible division sent out by the as-of date
+-- One row per row of a batch.
 CREATE TABLE sent_row (
-    row_code VARCHAR, batch_no INTEGER, batch_id VARCHAR, serial INTEGER, person_id VARCHAR, division_code VARCHAR,
-    role VARCHAR, sent DATE, due DATE
+    row_code VARCHAR,
+    batch_no INTEGER,
+    batch_id VARCHAR,
+    serial INTEGER,
+    person_id VARCHAR,
+    division_code VARCHAR,
+    role VARCHAR,
+    sent DATE,
+    due DATE
 );
 
--- batches sent out by the as-of date. kind: list, zero (nobody to ask); zero_on: day on which the zero was confirmed
+-- One row per batch. kind: list, zero. zero_on: the day its zero report was confirmed.
 CREATE TABLE sent_batch (
-    batch_no INTEGER, batch_id VARCHAR, round_no INTEGER, division_code VARCHAR, level INTEGER, kind VARCHAR,
-    rows INTEGER, sent DATE, due DATE, is_recalled BOOLEAN, zero_on DATE
+    batch_no INTEGER,
+    batch_id VARCHAR,
+    round_no INTEGER,
+    division_code VARCHAR,
+    division_name VARCHAR,
+    level INTEGER,
+    kind VARCHAR,
+    rows INTEGER,
+    sent DATE,
+    due DATE,
+    is_recalled BOOLEAN,
+    zero_on DATE
 );

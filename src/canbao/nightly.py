@@ -22,6 +22,7 @@ from canbao import audit, gates, publish, received
 from canbao.errors import Blocked, CanbaoError, UserError
 from canbao.gates import Check
 from canbao.home import Home, fingerprint, write_atomically
+from canbao.loop import night as loop
 from canbao.previous import previous_publication
 from canbao.quality import arrivals, history, measures, nights, operation, releases, repair
 from canbao.rules import Rules, load_rules
@@ -235,6 +236,7 @@ def open_night(options: Options, say: Callable[[str], None] | None = None) -> It
             started=started,
             say=say or (lambda _: None),
         )
+        loop.gather(night)
         night.seen = look(night.landings)
         night.missed = nights.missed_before(home, options.as_of)
         _OPEN[str(options.home)] = night
@@ -351,6 +353,7 @@ def stage(night: Night) -> int:
     night.warehouse.load_parameters(parameters)
     night.warehouse.register_sources(night.intake, night.definitions)
     repair.load_known(night)
+    loop.load(night)
     return int(night.intake.files["rows_accepted"].sum() or 0)
 
 
