@@ -160,6 +160,10 @@ def choices(role: str) -> tuple[str, ...]:
     )
 
 
+def _needs_end(code: str) -> bool:
+    return code_table("reason_class").get(code, {}).get("needs_end") == "true"
+
+
 def write_sheet(
     rows: pl.DataFrame,
     batch: "Batch",
@@ -207,14 +211,12 @@ def write_sheet(
     if taken is not None:
         sheet.line(taken.line)
     sheet.line(own["hint"], bold=True)
-    ends = "、".join(
-        word for word in choices(role) if code_table("reason_class")[word.split()[0]]["needs_end"] == "true"
-    )
+    ends = "、".join(one for one in choices(role) if _needs_end(one.split()[0]))
     notes = [*own["notes"], *([own["ends"].format(reasons=ends)] if ends else [])]
     repeat = _fill(made, sheet, columns, table, full=full, role=role, answered=own["answered"])
     sheet.signature(own["signature"])
     sheet.notes(notes)
-    return _finish(made, sheet, repeat, batch.batch_id, unit, taken)
+    return _finish(made, sheet, repeat, (batch.batch_id, unit), taken)
 
 
 def write_returned(
@@ -271,7 +273,7 @@ def write_returned(
     repeat = _fill(made, sheet, columns, table, full=full, role=role, answered=own["answered"])
     sheet.signature(words()["book"]["signature"])
     sheet.notes(own["notes"])
-    return _finish(made, sheet, repeat, receipt_no, unit, taken)
+    return _finish(made, sheet, repeat, (receipt_no, unit), taken)
 
 
 def write_visiting(
@@ -297,27 +299,26 @@ def write_visiting(
         The file.
     """
     own, role = words()["visit"], role or ROLES[batch.level]
-    reader = _Reader(batch.division_code, origin.tree, role, full=False)
     made = Book(target, created=batch.sent, title=f"{own['title']} {batch.batch_id}", tmpdir=target.parent)
     sheet = made.sheet(own["sheet"])
     unit = _unit(origin.tree, batch.division_code, batch.division_name)
-    ticks = [(code, said) for code, said in own["reasons"] if any(one.startswith(f"{code} ") for one in choices(role))]
-    _visiting_top(sheet, own, batch, origin, unit, ticks, rows.height)
+    visit = _Visit(sheet, _Reader(batch.division_code, origin.tree, role, full=False))
+    sheet.columns([width for _, width in visit.columns])
+    sheet.title_block(own["title"])
+    sheet.spread((f"村（社区）：{unit}", f"批次：{batch.batch_id}", f"核实期限：{office.chinese_date(batch.due)}"))
+    sheet.spread((own["hint"], f"数据截至：{office.chinese_date(origin.as_of)}", f"共 {rows.height:,} 人"))
+    for stamp in origin.stamps:
+        sheet.line(stamp, role="stamp", font_size=_PAPER)
     if taken is not None:
         sheet.line(taken.line, font_size=_PAPER)
-    repeat = _visiting_heading(sheet, own, ticks)
-    for household, people in enumerate(_households(rows), 1):
-        _household(sheet, own, reader, household, people, len(ticks))
+    repeat = visit.heading()
+    for serial, people in enumerate(_households(rows), 1):
+        visit.household(serial, people)
     sheet.line(f"以下无数据，共{rows.height:,}行", role="closing", height=18, font_size=_PAPER)
-    sheet.spread([f"{role}：" for role in own["signature"]] + ["日期：　　　　年　　月　　日"], height=34, align="left")
-    told = {code for code, _ in ticks}
-    others = "、".join(
-        one + (" *" if code_table("reason_class")[one.split()[0]]["needs_end"] == "true" else "")
-        for one in choices(role)
-        if one.split()[0] not in told
-    )
-    for n, line in enumerate(own["notes"], 1):
-        sheet.line(f"{'说明：' if n == 1 else '　　　'}{n}.{line.format(others=others)}", role="note", font_size=_PAPER)
+    sheet.spread([*(f"{who}：" for who in own["signature"]), "日期：　　　年　　月　　日"], height=34, align="left")
+    for n, note in enumerate(own["notes"], 1):
+        line = f"{'说明：' if n == 1 else '　　　'}{n}.{note.format(others=visit.others())}"
+        sheet.line(line, role="note", font_size=_PAPER)
     sheet.print_setup(repeat=repeat, footer_left=batch.batch_id, footer_right=unit, one_page=False)
     _header(sheet, made, taken)
     return made.close()
@@ -435,9 +436,6 @@ class _Reader:
         own = self.tree.get(self.division_code)
         return bool(code) and own is not None and self.tree.inside(str(code), own)
 
-    def household(self, row: Mapping[str, Any]) -> str:
-        return str(row.get("household_no") or "")
-
 
 def _suggested_from(code: str) -> str:
     try:
@@ -536,8 +534,7 @@ def _heights(table: pl.DataFrame, columns: Sequence[_Column], full: bool) -> lis
             for n, text in enumerate(table[one.name]):
                 if text and len(text) * 2 > wide:
                     lines = _lines(text, wide)
-                    if lines > most[n]:
-                        most[n] = lines
+                    most[n] = max(most[n], lines)
     return [_LINE * min(lines, _MOST_LINES) + 5 for lines in most]
 
 
@@ -569,8 +566,8 @@ def _drop_down(made: Book, sheet: Sheet, box: tuple[int, int, int, int], role: s
     )
 
 
-def _finish(made: Book, sheet: Sheet, repeat: tuple[int, int], left: str, right: str, taken: Taken | None) -> Path:
-    sheet.print_setup(repeat=repeat, footer_left=left, footer_right=right, one_page=False)
+def _finish(made: Book, sheet: Sheet, repeat: tuple[int, int], footer: tuple[str, str], taken: Taken | None) -> Path:
+    sheet.print_setup(repeat=repeat, footer_left=footer[0], footer_right=footer[1], one_page=False)
     _header(sheet, made, taken)
     return made.close()
 
@@ -584,46 +581,76 @@ def _header(sheet: Sheet, made: Book, taken: Taken | None) -> None:
 # ---------------------------------------------------------------------------------------------- the visiting sheet
 
 _PAPER = 10.5
+"""Points: nothing on paper is smaller."""
+
 _TICK = 4.6
-_VISIT = (("serial", "序号", 4.5), ("row_code", "行码", 12.5), ("psn_name", "姓名", 8.5), ("who", "性别\n年龄", 5))
-_KNOWN = ("known", "系统已有情况", 27)
-_AFTER = (("day", "核实日期", 8.5), ("note", "说明", 13.5))
+_BEFORE = (
+    ("序号", 4.5), ("行码", 12.5), ("姓名", 8.5), ("性别\n年龄", 5.0), ("证件号码", 10.0), ("系统已有情况", 27.0),
+)  # fmt: skip
+_AFTER = (("核实日期", 8.5), ("说明", 13.5))
 
 
-def _visiting_top(
-    sheet: Sheet,
-    own: Mapping[str, Any],
-    batch: "Batch",
-    origin: Origin,
-    unit: str,
-    ticks: Sequence[tuple[str, str]],
-    people: int,
-) -> None:
-    before = [width for _, _, width in _VISIT]
-    sheet.columns([*before, 10, _KNOWN[2], *[_TICK] * len(ticks), 6, *(width for _, _, width in _AFTER)])
-    sheet.title_block(own["title"])
-    for texts in (
-        (f"村（社区）：{unit}", f"批次：{batch.batch_id}", f"核实期限：{office.chinese_date(batch.due)}"),
-        (own["hint"], f"数据截至：{office.chinese_date(origin.as_of)}", f"共 {people:,} 人"),
-    ):
-        sheet.spread(texts)
-    for stamp in origin.stamps:
-        sheet.line(stamp, role="stamp", font_size=_PAPER)
+class _Visit:
+    """The table of a visiting sheet, written household by household.
 
+    Args:
+        sheet: Where.
+        reader: Who reads it.
+    """
 
-def _visiting_heading(sheet: Sheet, own: Mapping[str, Any], ticks: Sequence[tuple[str, str]]) -> tuple[int, int]:
-    head = sheet.row
-    sheet.heading(
-        [
-            *((title,) for _, title, _ in _VISIT),
-            ("证件号码",),
-            (_KNOWN[1],),
-            *((own["ticked"], f"{code} {said}") for code, said in ticks),
-            (own["ticked"], own["other"]),
-            *((title,) for _, title, _ in _AFTER),
+    def __init__(self, sheet: Sheet, reader: _Reader) -> None:
+        self._sheet, self._reader, self._own = sheet, reader, words()["visit"]
+        may = {one.split()[0]: one for one in choices(reader.role)}
+        self._ticks = [(code, said) for code, said in self._own["reasons"] if code in may]
+        told = {code for code, _ in self._ticks}
+        self._others = [said + (" *" if _needs_end(code) else "") for code, said in may.items() if code not in told]
+        centred = {"align": "center", "text_wrap": True, "font_size": _PAPER}
+        left = {"text_wrap": True, "font_size": _PAPER}
+        boxes = [{"align": "center", "font_size": 14}] * len(self._ticks)
+        self._styles: list[dict[str, Any]] = [centred, centred, left, centred, centred, left, *boxes]
+        self._styles += [centred, centred, left]
+        self._known = next(wide for title, wide in _BEFORE if title == "系统已有情况")
+
+    @property
+    def columns(self) -> list[tuple[str, float]]:
+        """Headings and widths."""
+        ticks = [(f"{code} {said}", _TICK) for code, said in self._ticks]
+        return [*_BEFORE, *ticks, (self._own["other"], 6.0), *_AFTER]
+
+    def others(self) -> str:
+        """What may be answered besides the boxes."""
+        return "、".join(self._others)
+
+    def heading(self) -> tuple[int, int]:
+        """The headings; gives their rows."""
+        first, ticks = self._sheet.row, len(self._ticks) + 1
+        paths = [
+            (self._own["ticked"], title) if 0 <= at - len(_BEFORE) < ticks else (title,)
+            for at, (title, _) in enumerate(self.columns)
         ]
-    )
-    return head, sheet.row - 1
+        self._sheet.heading(paths)
+        return first, self._sheet.row - 1
+
+    def household(self, serial: int, people: Sequence[Mapping[str, Any]]) -> None:
+        """A household: a line about it with room for a signature, then its people."""
+        sheet, reader, first = self._sheet, self._reader, people[0]
+        home = reader.place(first.get("live_code")) or reader.place(first.get("resd_code"))
+        said = f"第{serial}户　户号 {first.get('household_no') or '无'}　{home}　{len(people)}人"
+        sheet.row_height(sheet.row, 21)
+        grey: dict[str, Any] = {"bg_color": "#F2F2F2", "align": "left", "font_size": _PAPER}
+        sheet.merged(0, len(_BEFORE) - 1, said, role="closing", **grey)
+        sheet.merged(len(_BEFORE), len(self._styles) - 1, self._own["person"], role="closing", **grey)
+        sheet.row += 1
+        for row in people:
+            known = "；".join(part for part in _known(reader, row) if part)
+            lines = max(2, min(_lines(known, self._known), _MOST_LINES))
+            sheet.row_height(sheet.row, 14.5 * lines + 4)
+            who = f"{code_word('gend', row.get('gend'))}\n{'' if row.get('age') is None else row['age']}"
+            texts = [str(row.get("serial") or ""), row.get("row_code"), row.get("psn_name"), who, reader.certno(row)]
+            texts += [known, *["□"] * len(self._ticks), "", "", ""]
+            for at, (text, style) in enumerate(zip(texts, self._styles, strict=True)):
+                sheet.text(sheet.row, at, text or "", style)
+            sheet.row += 1
 
 
 def _households(rows: pl.DataFrame) -> Iterable[list[dict[str, Any]]]:
@@ -638,49 +665,8 @@ def _households(rows: pl.DataFrame) -> Iterable[list[dict[str, Any]]]:
         yield together
 
 
-def _household(
-    sheet: Sheet,
-    own: Mapping[str, Any],
-    reader: _Reader,
-    household: int,
-    people: Sequence[Mapping[str, Any]],
-    ticks: int,
-) -> None:
-    """A household: a line about it, then its people."""
-    first = people[0]
-    home = reader.place(first.get("live_code")) or reader.place(first.get("resd_code"))
-    said = f"第{household}户　户号 {reader.household(first) or '无'}　{home}　{len(people)}人"
-    sheet.row_height(sheet.row, 21)
-    split = len(_VISIT) + 2
-    grey = {"bg_color": "#F2F2F2", "align": "left", "font_size": _PAPER}
-    sheet.merged(0, split - 1, said, role="closing", **grey)
-    sheet.merged(split, split + ticks + 2, own["person"], role="closing", **grey)
-    sheet.row += 1
-    centred = {"align": "center", "text_wrap": True, "font_size": _PAPER}
-    left = {"text_wrap": True, "font_size": 10.5}
-    box = {"align": "center", "font_size": 14}
-    for row in people:
-        known = "；".join(part for part in _known(reader, row) if part)
-        sheet.row_height(sheet.row, max(26.0, 14.0 * min(_lines(known, _KNOWN[2]), _MOST_LINES) + 6))
-        age = "" if row.get("age") is None else f"{row['age']}"
-        texts = (
-            (str(row.get("serial") or ""), centred),
-            (row.get("row_code") or "", centred),
-            (row.get("psn_name") or "", left),
-            (f"{code_word('gend', row.get('gend'))}\n{age}", centred),
-            (reader.certno(row), centred),
-            (known, left),
-            *(("□", box) for _ in range(ticks)),
-            ("", centred),
-            ("", centred),
-            ("", left),
-        )
-        for at, (text, style) in enumerate(texts):
-            sheet.text(sheet.row, at, text, style)
-        sheet.row += 1
-
-
 def _known(reader: _Reader, row: Mapping[str, Any]) -> Iterable[str]:
+    """What the system knows of somebody, in the order in which it is read on the doorstep."""
     yield word("reason", row.get("uninsured_reason"))
     last = reader.last(row)
     yield f"上次参保 {last}" if last else ""
