@@ -24,6 +24,7 @@ ROWS_PER_PART = 1_048_000
 """Rows of a list that one workbook takes (Excel ends at 1,048,576); more come in numbered parts."""
 
 _LONGEST_TEXT = 32_767
+_SLICE = 50_000  # rows turned into text at once
 _PAGE = (770.0, 490.0)  # what the margins leave of A4 landscape, in points
 _POINTS_PER_DIGIT = 5.6  # a column's character with its share of the padding
 _RULED = {"stamp", "heading", "closing"}  # roles whose merged cells need their border in every cell
@@ -328,13 +329,13 @@ class Sheet:
                     self.ws.write_blank(row, c, None, fmt)
         self.row += depth
 
-    def rows(self, frame: pl.DataFrame, columns: Sequence[Cells], *, height: float = 17.25) -> None:
+    def rows(self, frame: pl.DataFrame, columns: Sequence[Cells], *, height: float | Sequence[float] = 17.25) -> None:
         """Write the rows of a frame: texts as texts, numbers as numbers, fast enough for a million of them.
 
         Args:
             frame: One row per row; texts, integers, floats or decimals. Turn dates and yes/no into words before.
             columns: What stands in each column of the sheet.
-            height: Of each row, in points.
+            height: Of all rows, or one for each, in points.
 
         Raises:
             TypeError: A column is of another type.
@@ -346,8 +347,10 @@ class Sheet:
                 raise TypeError(f"{c.name}: {dtype} is neither a text nor a number")
         quick = all(hasattr(self.ws, name) for name in ("_write_single_row", "row_data_fh", "fh"))
         frame = frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
-        for piece in frame.iter_slices(50_000):
-            (self._rows_at_once if quick else self._rows_one_by_one)(piece, columns, height)
+        heights = [height] * frame.height if isinstance(height, int | float) else list(height)
+        for first, piece in enumerate(frame.iter_slices(_SLICE)):
+            here = heights[first * _SLICE : first * _SLICE + piece.height]
+            (self._rows_at_once if quick else self._rows_one_by_one)(piece, columns, here)
             self.row += piece.height
 
     def _styles(self, cells: Cells) -> tuple[Format, Format]:
@@ -355,11 +358,11 @@ class Sheet:
         book = self.book
         return book.style(cells.role, **cells.style), book.style(cells.role, **{**cells.style, "quote_prefix": True})
 
-    def _rows_one_by_one(self, frame: pl.DataFrame, columns: Sequence[Cells], height: float) -> None:
+    def _rows_one_by_one(self, frame: pl.DataFrame, columns: Sequence[Cells], heights: Sequence[float]) -> None:
         """The plain way, for a release of XlsxWriter that keeps its rows elsewhere, and for the tests to compare."""
         formats = [self._styles(c) for c in columns]
         for row, values in enumerate(frame.select(c.name for c in columns).iter_rows(), self.row):
-            self.row_height(row, height)
+            self.row_height(row, heights[row - self.row])
             for c, value in enumerate(values):
                 if value is None:
                     self.ws.write_string(row, c, columns[c].empty, formats[c][0])
@@ -369,15 +372,16 @@ class Sheet:
                 else:
                     self.ws.write_number(row, c, value, formats[c][0])
 
-    def _rows_at_once(self, frame: pl.DataFrame, columns: Sequence[Cells], height: float) -> None:
+    def _rows_at_once(self, frame: pl.DataFrame, columns: Sequence[Cells], heights: Sequence[float]) -> None:
         """Fill one pattern per row and hand the XML to XlsxWriter's own file of finished rows (`constant_memory`).
 
         Cell by cell through XlsxWriter takes six microseconds a cell, which is twenty seconds for the ledgers of a
         city; this way takes a twentieth.
         """
-        pixels = int(4.0 / 3.0 * height + 0.5)  # XlsxWriter's own rounding of heights
-        pattern = [f'<row r="\0" ht="{pixels * 0.75:.16G}" customHeight="1">']
-        filled: list[list[Any]] = []
+        pixels = {one: int(4.0 / 3.0 * one + 0.5) for one in set(heights)}  # XlsxWriter's own rounding of heights
+        tall = {one: f"{value * 0.75:.16G}" for one, value in pixels.items()}
+        pattern = ['<row r="\0" ht="%s" customHeight="1">']
+        filled: list[list[Any]] = [[tall[one] for one in heights]]
         schema = frame.schema
         for c, cells in enumerate(columns):
             plain, quoted = (f._get_xf_index() for f in self._styles(cells))
@@ -395,7 +399,7 @@ class Sheet:
         row_of = ("".join(pattern) + "</row>").replace
         self.ws._check_dimensions(self.row + frame.height - 1, len(columns) - 1)
         self.ws._write_single_row(self.row + frame.height)
-        self._height += height * frame.height
+        self._height += sum(heights)
         # A text may hold the sign that stands for the row's number only if XML could hold it, and it cannot.
         self.ws.fh.writelines(
             row_of("\0", str(number)) % values for number, values in enumerate(zip(*filled, strict=True), self.row + 1)
