@@ -594,6 +594,10 @@ class Loop:
         found = self._rows(query("state", "answered_counts"), numbers=json.dumps(sorted(batch_nos)))
         return {row["batch_no"]: row["answered"] for row in found}
 
+    def ask(self, sql: str, **values: Any) -> list[dict[str, Any]]:
+        """Rows of a further question about what went out and came back (the portal's pages have such)."""
+        return [dict(row) for row in self._rows(sql, **values)]
+
     # The database
 
     def _reserve(self, connection: sqlite3.Connection, kind: str, wanted: int) -> int:
