@@ -491,6 +491,21 @@ def _table(rows: pl.DataFrame, reader: _Reader, fixed: Mapping[str, str], *, ans
     return pl.DataFrame(data, schema={name: pl.Int64 if name in _FIGURES else pl.String for name in data}, strict=False)
 
 
+def cells(rows: pl.DataFrame, *, division_code: str, tree: DivisionTree, role: str) -> pl.DataFrame:
+    """What the answer workbook says of rows, masked, for pages that show the same.
+
+    Args:
+        rows: As `write_sheet` takes them.
+        division_code: Of the batch.
+        tree: Divisions.
+        role: Of who reads it.
+
+    Returns:
+        One row per row, with the columns of `sheet.toml`: row_code, serial, psn_name, certno, evidence, suggested, ….
+    """
+    return _table(rows, _Reader(division_code, tree, role, full=False), {})
+
+
 def _where(row: Mapping[str, Any]) -> str:
     line = row.get("line")
     return " ".join(part for part in (row.get("sheet") or "", f"第{line}行" if line else "") if part)
