@@ -26,6 +26,9 @@ class Settings:
         repair_due_days: `[repair] due_days`, working days that a department has for a repair request.
         holidays: `[repair] holidays`, days off besides Saturdays and Sundays.
         workdays: `[repair] workdays`, Saturdays and Sundays that are worked.
+        loop_due_days: `[loop] due_days`, working days (as of `[repair]`) that a village has for its answers.
+        township_confirms: `[loop] township_confirms`, what a village sends back counts when its township confirmed it.
+        full_numbers: `[loop] full_numbers`, the sheets that villages are sent have numbers in full.
         contacts: `[contacts]`, department to whom to call.
     """
 
@@ -39,6 +42,9 @@ class Settings:
     repair_due_days: int = 10
     holidays: tuple[date, ...] = ()
     workdays: tuple[date, ...] = ()
+    loop_due_days: int = 10
+    township_confirms: bool = False
+    full_numbers: bool = False
     contacts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -90,6 +96,11 @@ _KEYS: dict[str, dict[str, _Key]] = {
         "due_days": _Key("repair_due_days", lambda v: type(v) is int and 1 <= v <= 250, "1 至 250 的工作日数"),
         "holidays": _Key("holidays", _days, "日期列表，如 [2026-10-01]，不加引号", tuple),
         "workdays": _Key("workdays", _days, "日期列表，如 [2026-10-10]，不加引号", tuple),
+    },
+    "loop": {
+        "due_days": _Key("loop_due_days", lambda v: type(v) is int and 1 <= v <= 250, "1 至 250 的工作日数"),
+        "township_confirms": _Key("township_confirms", lambda v: isinstance(v, bool), "true 或 false"),
+        "full_numbers": _Key("full_numbers", lambda v: isinstance(v, bool), "true 或 false"),
     },
     "watch": {
         "max_age_hours": _Key("max_age_hours", lambda v: _number(v) and v > 0, "大于 0 的小时数", float),

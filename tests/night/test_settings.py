@@ -21,6 +21,10 @@ command = " mail -s canbao office "
 webhook = "http://127.0.0.1:9/hook"
 [release]
 two_people = true
+[loop]
+due_days = 7
+township_confirms = true
+full_numbers = true
 [watch]
 max_age_hours = 26.5
 [contacts]
@@ -37,6 +41,9 @@ def test_every_key(tmp_path: Path) -> None:
         notify_command="mail -s canbao office",
         notify_webhook="http://127.0.0.1:9/hook",
         two_people=True,
+        loop_due_days=7,
+        township_confirms=True,
+        full_numbers=True,
         max_age_hours=26.5,
         contacts={"税务": "李某某，内线 8001"},
     )
@@ -56,6 +63,8 @@ def test_nothing_set(tmp_path: Path) -> None:
         ('[notify]\nwebhook = "ftp://x"', "notify.webhook"),
         ("[notify]\nmail = 1", "不认识的项 notify.mail"),
         ("[release]\ntwo_people = 1", "release.two_people"),
+        ("[loop]\ndue_days = 0", "loop.due_days 应为 1 至 250 的工作日数"),
+        ('[loop]\nfull_numbers = "yes"', "loop.full_numbers 应为true 或 false"),
         ("[watch]\nmax_age_hours = 0", "watch.max_age_hours"),
         ('[contacts]\n"税务" = 8001', "contacts.税务 应为文字"),
         ("[colour]\na = 1", "不认识的项 colour"),
