@@ -230,15 +230,16 @@ def _audit(arguments: argparse.Namespace) -> int:
     home: Path = arguments.home.resolve()
     if not home.is_dir():
         raise UserError(f"工作目录 {home} 不存在（--home）。请检查路径。")
-    log = AuditLog(home)
+    log, place = AuditLog(home), load_portal_settings(home).audit_copy_to
     if arguments.what == "verify":
-        verdict = log.verify()
+        verdict = log.verify(place)
     else:
-        place = arguments.to or load_portal_settings(home).audit_copy_to
+        place = arguments.to or place
         if place is None:
             raise UserError("没有指定备份目录。请用 --to，或在 canbao.toml 的 [audit] 中设置 copy_to。")
         verdict = log.copy_to(place)
-        print(f"审计日志已复制到 {place}。")
+        if verdict.place is not None:
+            print(f"审计日志已复制到 {verdict.place}。")
     print(f"共 {verdict.entries} 条，末条校验值 {verdict.head}。")
     for problem in verdict.problems:
         print(f"canbao audit: {problem}", file=sys.stderr)

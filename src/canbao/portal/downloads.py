@@ -300,7 +300,6 @@ class Downloads:
                 rows=download.row_count,
                 reason="broken off",
                 detail={"bytes": download.byte_count, "sent": sent},
-                at=self._portal.clock(),
             )
         except AuditError as error:  # the next request finds that out too, and nothing is served then
             print(f"canbao serve: {error}", file=sys.stderr, flush=True)

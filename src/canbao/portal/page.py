@@ -106,7 +106,7 @@ class Portal:
     @cached_property
     def audit(self) -> AuditLog:
         """The audit log."""
-        return AuditLog(self.home)
+        return AuditLog(self.home, self.clock)
 
     @cached_property
     def second_factor(self) -> SecondFactor:
@@ -258,7 +258,6 @@ def note(
         rows=rows,
         reason=reason,
         detail=detail,
-        at=portal.clock(),
     )
 
 

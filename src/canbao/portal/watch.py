@@ -40,15 +40,14 @@ def copy_now(portal: Portal) -> list[str]:
             problems = verdict.problems
             portal.audit.append(
                 "audit_copy",
-                target=str(place),
+                target=str(verdict.place or place),
                 outcome="failed" if problems else "ok",
                 rows=verdict.entries,
-                at=portal.clock(),
             )
         if not problems:
-            dropped = portal.audit.prune(portal.settings.audit_keep_days, portal.clock())
+            dropped = portal.audit.prune(portal.settings.audit_keep_days)
             if dropped:
-                portal.audit.append("audit_prune", target="、".join(dropped), at=portal.clock())
+                portal.audit.append("audit_prune", target="、".join(dropped))
     except AuditError as error:
         return [str(error)]
     return problems
