@@ -63,7 +63,7 @@ def test_nothing_set(tmp_path: Path) -> None:
         ('[notify]\nwebhook = "ftp://x"', "notify.webhook"),
         ("[notify]\nmail = 1", "不认识的项 notify.mail"),
         ("[release]\ntwo_people = 1", "release.two_people"),
-        ("[loop]\ndue_days = 0", "loop.due_days 应为 1 至 250 的工作日数"),
+        ("[loop]\ndue_days = 0", "loop.due_days 应为1 至 250 的工作日数"),
         ('[loop]\nfull_numbers = "yes"', "loop.full_numbers 应为true 或 false"),
         ("[watch]\nmax_age_hours = 0", "watch.max_age_hours"),
         ('[contacts]\n"税务" = 8001', "contacts.税务 应为文字"),
