@@ -5,6 +5,7 @@ import io
 import os
 import re
 import zipfile
+from dataclasses import replace
 from decimal import Decimal
 
 import fastexcel
@@ -14,6 +15,7 @@ import pytest
 from canbao.portal import downloads as downloads_module
 from canbao.portal import listfile
 from canbao.portal.lists import Column, ListQuery
+from canbao.portal.register import Download
 from canbao.reports.lint import lint_workbook
 
 from .files import book_rows, column, office_convert, serial_of, text_rows
@@ -412,21 +414,34 @@ def test_quota(desk, browser):
 
 def test_quota_is_told_once_a_day(desk, monkeypatch):
     told = []
-    monkeypatch.setattr(downloads_module, "_tell", lambda home, line: told.append(line))
+    monkeypatch.setattr(downloads_module, "_tell", lambda *given: told.append(given))
     account = desk.installation.accounts.get("of-village")
     for _ in range(3):
-        desk.installation.portal.downloads.alarm(account, "line")
+        desk.installation.portal.downloads.alarm(account, "quota_exceeded", "line")
     for _ in range(50):
         if told:
             break
     assert len(told) <= 1
 
 
+def test_files_asked_for_at_once_share_the_allowance(desk):
+    """Two that each fit must not both leave without a second person."""
+    register = desk.installation.portal.downloads.register
+    day = desk.installation.portal.downloads.day()
+    one = Download(
+        serial="AAAA", at=0.0, day=day, account="somebody", holder="", role="district", division="", unit="", list="{}",
+        title="", filters="", publication="", form="csv", part=1, parts=1, row_count=300, byte_count=1, level="full",
+    )  # fmt: skip
+    assert register.add_alone(one, 500)
+    assert not register.add_alone(replace(one, serial="BBBB"), 500)
+    assert register.get("BBBB") is None
+    assert register.add_alone(replace(one, serial="CCCC", row_count=200), 500)
+    assert register.full_rows("somebody", day) == 500
+
+
 @pytest.fixture
 def few(desk, monkeypatch):
     """Three full numbers are already many."""
-    from dataclasses import replace
-
     portal = desk.installation.portal
     monkeypatch.setattr(portal, "settings", replace(portal.settings, approve_above=3))
     desk.installation.clock.forward(days=2)

@@ -81,16 +81,6 @@ def test_export_is_cut_to_what_the_role_may_hold():
     assert Scope.of(account("township", TOWNSHIP, "none"), builtin_tree()).export == "none"
 
 
-def test_a_cache_key_tells_scopes_apart():
-    tree = small()
-    accounts = [
-        account(role, own, export)
-        for role, own in (("city", "c"), ("district", "d1"), ("district", "d2"))
-        for export in ("none", "masked", "full")
-    ]
-    assert len({Scope.of(one, tree).key for one in accounts}) == 9
-
-
 def test_the_built_in_tree():
     tree = builtin_tree()
     city = tree.get(CITY)

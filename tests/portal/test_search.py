@@ -1,6 +1,11 @@
 """Looking somebody up: within the own division, by the whole number or by name; the term is written nowhere."""
 
+from dataclasses import replace
+
 import polars as pl
+
+from canbao.home import Home
+from canbao.quality import incidents
 
 from .kit import shown
 from .office import LONG_NUMBER
@@ -80,7 +85,7 @@ def test_the_term_stands_in_no_address_title_or_log(office):
     form = office.get("city", f"/search?term={row['certno']}")
     assert row["certno"] not in form.text
     entries = office.installation.entries(action="search")
-    assert entries and all(entry["target"] is None and set(entry["detail"]) == {"how"} for entry in entries)
+    assert entries and all(entry["target"] is None and set(entry["detail"]) <= {"how", "found", "limit"} for entry in entries)
     log = "".join(path.read_text("utf-8") for path in (office.home / "audit").glob("*.jsonl"))
     assert row["certno"] not in log and row["psn_name"] not in log
 
@@ -89,3 +94,46 @@ def test_a_form_from_elsewhere_is_refused(office):
     client = office.browsers["city"].client
     assert client.post("/search", data={"term": "张三"}).status_code == 403
     assert client.get("/search").status_code == 200
+
+
+def test_numbers_cannot_be_tried_out(office, monkeypatch):
+    """A thousand numbers fit a masked one: the search must not say which of them exists."""
+    portal = office.installation.portal
+    monkeypatch.setattr(portal, "settings", replace(portal.settings, search_misses=5))
+    told = []
+    monkeypatch.setattr(type(portal.downloads), "alarm", lambda _, account, what, line: told.append((what, line)))
+    known = next(
+        row["certno"]
+        for row in office.people.values()
+        if row["certno"] and len(row["certno"]) == 18 and office.inside(row["household_place"], DISTRICT)
+    )
+    office.installation.add("tries-numbers", "district", DISTRICT)
+    one = office.installation.browser("tries-numbers")
+    for serial in range(5):
+        assert one.post("/search", term=f"99010119900101{serial:03d}0").status_code == 200
+    before = len(office.installation.entries(action="search"))
+    for term in ("990101199001010990", known):  # also for a number that somebody has
+        answer = one.post("/search", term=term)
+        assert answer.status_code == 429 and "/person/" not in answer.text
+    new = office.installation.entries(action="search")[before:]
+    assert [(entry["outcome"], entry["reason"]) for entry in new] == [("refused", "too many misses")] * 2
+    assert told[0][0] == "search_misses" and "tries-numbers" in told[0][1]
+    assert one.post("/search", term="没有此人").status_code == 200
+    assert "/person/" in find(office, "city", known).text  # others go on
+
+
+def test_who_was_found_stands_in_the_log(office):
+    key, row = next((key, row) for key, row in office.people.items() if row["certno"])
+    find(office, "city", row["certno"])
+    assert key in office.installation.entries(action="search")[-1]["detail"]["found"]
+
+
+def test_going_beyond_is_an_incident_once(tmp_path):
+    home = Home(tmp_path)
+    home.prepare()
+    for _ in range(2):
+        incidents.open_portal(home, "portal.quota_exceeded.somebody", "账号 somebody 今日下载超过限额", "2026-04-01")
+    incidents.open_portal(home, "portal.search_misses.somebody", "账号 somebody 试号码", "2026-04-01")
+    found = incidents.load(home).open
+    assert [one.incident_id for one in found] == ["20260401-1", "20260401-2"]
+    assert found[0].nights == 1 and found[0].department == "审计管理员"

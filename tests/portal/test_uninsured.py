@@ -239,3 +239,16 @@ def test_a_query_can_be_sent_to_another_process(office):
     other = Publication(office.pub.folder, office.pub.index_file)
     assert office.ids(again, other) == office.ids(query)
     other.close()
+
+
+def test_a_village_cannot_tell_hidden_groups_by_the_priority(office):
+    """The number of a priority would say which of the groups stands behind 已由部门核实."""
+    for query in ("priority=1", "priority=4", "sort=priority"):
+        assert office.browsers["village"].get(f"/uninsured?{query}").status_code == 404
+        assert office.browsers["township"].get(f"/uninsured?{query}").status_code == 200
+    page = office.get("village", "/uninsured").text
+    assert 'name="priority"' not in page and "按优先级" not in page
+    query, scope = office.query("uninsured", office.divisions["village"]), office.scope("village")
+    shown = [query.shown(row, scope)["priority"] for batch in query.batches(office.pub) for row in batch]
+    assert shown and set(shown) <= {"优先", "一般"}
+    assert next(one for one in query.columns(scope) if one.key == "priority").kind == "text"

@@ -615,6 +615,19 @@ class Accounts:
             connection.execute("INSERT OR REPLACE INTO given_out VALUES (?, ?, ?)", (account.name, day, total))
             return True
 
+    def search_misses(self, name: str, day: str) -> int:
+        """Searches by number that found nobody, of an account on a day."""
+        sql = "SELECT count FROM search_miss WHERE name = ? AND day = ?"
+        row = self._connection().execute(sql, (name, day)).fetchone()
+        return int(row["count"]) if row else 0
+
+    def note_search_miss(self, name: str, day: str) -> None:
+        """Count a search by number that found nobody."""
+        sql = "INSERT INTO search_miss VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
+        with self._writing() as connection:
+            connection.execute("DELETE FROM search_miss WHERE day < ?", (day,))
+            connection.execute(sql, (name, day))
+
     # OpenID Connect: tries that are under way
 
     def keep_try(self, state: str, browser: str, nonce: str, verifier: str, go_to: str) -> None:

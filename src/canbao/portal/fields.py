@@ -23,6 +23,9 @@ VERIFIED = "已由部门核实"
 CHILD = 14
 """Age below which everything about a person is sensitive (个人信息保护法 第二十八条)."""
 
+ADULT = 18
+"""Age from which no cover on record goes back to birth; where one does, `covered_early` says so."""
+
 _NUMBERS = ("certno", "number", "number_a", "number_b")
 _TELEPHONES = ("tel", "contact_tel")
 _GROUPS = {
@@ -93,7 +96,7 @@ def show_of(table: str, field: str, role: str, value: str = "") -> str:
         value: The field's value, where some values are seen otherwise than others.
 
     Returns:
-        `full`, `mask`, `masked`, `word` or `hide`.
+        `full`, `mask`, `masked`, `coarse` (in few classes), `word` or `hide`.
     """
     return _show(table, field, role, value if value in _values() else "")  # no name is ever kept in the cache
 
@@ -152,6 +155,8 @@ def present(row: Mapping[str, Any], table: str, scope: Scope, *, full: bool = Fa
             continue
         if show == "word":
             seen[field] = VERIFIED if value is not None else ""
+        elif show == "coarse":
+            seen[field] = word(f"{field}_coarse", value)
         elif field in _NUMBERS:
             seen[field] = value or "" if full and show == "mask" else number(value, row)
         elif field in _TELEPHONES:
@@ -162,11 +167,15 @@ def present(row: Mapping[str, Any], table: str, scope: Scope, *, full: bool = Fa
 
 
 def number(certno: str | None, row: Mapping[str, Any]) -> str:
-    """A number beside age and sex; of a child in its first years, whose birth month other facts give away, no digit."""
+    """A number beside age and sex.
+
+    Of somebody whose cover may have begun with birth no digit stands: its first month, which lists and files show too,
+    bounds the birth date far more closely than the age does.
+    """
     if not certno:
         return ""
     age = row.get("age")
-    if age is None or int(age) < 2:
+    if age is None or int(age) < ADULT or row.get("covered_early"):
         return "*" * len(certno) if len(certno) >= 6 else "******"
     return mask_certno(certno, Shown(age=True, gend=True))
 

@@ -26,7 +26,7 @@ from canbao.portal.serials import Tracer, mark_number
 from canbao.portal.store import Broken, Publication
 from canbao.portal.words import word
 from canbao.reports.office import Book, Cells, chinese_date, clean_text, starts_formula
-from canbao.reports.stamps import verdict_line
+from canbao.reports.stamps import verdict_text
 
 PRODUCT = {"uninsured": "uninsured", "closed": "uninsured", "people": "ledger", "duplicates": "duplicate"}
 """Which product's verdict a list carries."""
@@ -127,6 +127,18 @@ def _open(folder: Path, index_file: Path) -> Publication:
     return publication
 
 
+def open_publication(folder: Path, index_file: Path) -> Publication:
+    """The publication that a task of this process reads; kept open for the next one.
+
+    Raises:
+        GoneError: Its index is not there any more.
+    """
+    try:
+        return _open(folder, index_file)
+    except (Broken, OSError):
+        raise GoneError("index") from None
+
+
 def write_list(order: Order) -> Written:
     """Write a list.
 
@@ -134,10 +146,7 @@ def write_list(order: Order) -> Written:
         GoneError: The division, or the publication's index, is not there any more.
         ShortError: The rows are not as many as were counted.
     """
-    try:
-        pub = _open(order.folder, order.index_file)
-    except (Broken, OSError):
-        raise GoneError("index") from None
+    pub = open_publication(order.folder, order.index_file)
     if pub.tree.get(order.query.division.removesuffix("-")) is None:
         raise GoneError("division")
     scope = Scope.of(order.account, pub.tree)
@@ -199,7 +208,8 @@ def _top(order: Order, pub: Publication, scope: Scope, all_rows: int, rows: int)
         (f"填报单位：{order.unit}", f"口径：{basis}", f"截至日期：{chinese_date(pub.as_of)}", f"单位：{unit}"),
         (count, f"条件：{query.filter_text()}", f"参保年度：{pub.insured_year}", f"发布：{pub.id}"),
     )
-    stamps = [verdict_line(pub.folder, PRODUCT[query.kind])]
+    # from the index, which stays where a publication is pruned under a portal that still serves it
+    stamps = [verdict_text(next((one for one in pub.verdicts if one["product"] == PRODUCT[query.kind]), None))]
     stamps += [
         f"本次放行检查 {one.get('check_id')}（{one.get('by') or '—'}）：{one.get('reason') or '—'}"
         for one in pub.manifest.get("accepted", [])

@@ -3,6 +3,7 @@
 A list never reads a division from an address: it is given one that `scope.require` has let pass.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -276,11 +277,12 @@ class ListQuery:
 
     def columns(self, scope: Scope) -> list[Column]:
         """The columns that somebody sees, in order; the page and the file have the same."""
-        return [
-            column
-            for column in _COLUMNS[self.kind]
-            if show_of(self.kind, _FIELD_OF.get(column.key, column.key), scope.role) != "hide"
-        ]
+        found = []
+        for column in _COLUMNS[self.kind]:
+            show = show_of(self.kind, _FIELD_OF.get(column.key, column.key), scope.role)
+            if show != "hide":
+                found.append(dataclasses.replace(column, kind="text") if show == "coarse" else column)
+        return found
 
     def shown(self, row: Mapping[str, Any], scope: Scope, *, full: bool = False) -> dict[str, Any]:
         """A row as somebody may see it, by the keys of `columns`; `person_id` is empty where there is no way further.
@@ -379,7 +381,14 @@ def feedback_choices(scope: Scope) -> dict[str, str]:
     return {"no": "尚无核实", "yes": "已有核实", **reasons}
 
 
+def by_priority(scope: Scope) -> bool:
+    """Whether a role may filter and sort the uninsured by priority: only where it may read it as it is."""
+    return show_of("uninsured", "priority", scope.role) == "full"
+
+
 def _known(name: str, value: str, scope: Scope) -> bool:
+    if (name == "priority" or (name, value) == ("sort", "priority")) and not by_priority(scope):
+        return False
     if name in _CHOICES:
         return value in _CHOICES[name]
     if name == "group":
@@ -389,7 +398,7 @@ def _known(name: str, value: str, scope: Scope) -> bool:
     if name == "cause":
         return value in words()["cause"]
     if name in {"age_from", "age_to"}:
-        return bool(re.fullmatch(r"\d{1,3}", value))
+        return bool(re.fullmatch(r"[0-9]{1,3}", value))
     return name == "measure"
 
 

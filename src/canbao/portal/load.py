@@ -29,7 +29,10 @@ from canbao.portal.accounts import Accounts
 from canbao.portal.lists import measure_list
 
 PAGE_MS, LONG_SECONDS, LONG_MB, SIGN_IN_SECONDS, ALL_MB = 300, 15, 300, 300, 1000
-"""The promises: pages at the 95th percentile, a long list and its writer, a thousand sign-ins, many lists at once."""
+"""The promises: pages at the 95th percentile, a long list and its writer, a thousand sign-ins, many lists at once.
+
+Memory of several processes is the sum of their proportional sizes: pages that they share count once.
+"""
 
 _PASSWORD = "measuring 电池 staple 订书"  # noqa: S105 - of accounts that live as long as the measurement
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -398,8 +401,8 @@ def kept(figures: dict[str, Any]) -> dict[str, bool]:
         f"{alone['rows']:,} rows as .xlsx in under {LONG_SECONDS} s": alone["xlsx"]["seconds"] < LONG_SECONDS,
         f"its writer under {LONG_MB} MB": alone["xlsx"]["writer_mb"] < LONG_MB,
         f"1,000 sign-ins in {SIGN_IN_SECONDS} s": figures["sign_ins"]["thousand_seconds"] < SIGN_IN_SECONDS,
-        f"they under {ALL_MB} MB": figures["sign_ins"]["peak_mb"] < ALL_MB,
-        f"{many['lists']} lists of {many['rows'][0]:,} rows and more under {ALL_MB} MB": many["peak_mb"] < ALL_MB,
+        f"they under {ALL_MB} MB": figures["sign_ins"]["peak_own_mb"] < ALL_MB,
+        f"{many['lists']} lists of {many['rows'][0]:,} rows and more under {ALL_MB} MB": many["peak_own_mb"] < ALL_MB,
     }
 
 

@@ -27,7 +27,9 @@ def reads(handler: Reader) -> Callable[[Request], Response]:
         store = portal_of(request).store
         publication: Publication | None = store.current()
         if publication is None:
-            return render(request, "waiting.html", 503 if request.method == "POST" else 200, problem=store.problem)
+            # A page says so as a page; a file, a form and a way to one person have nothing to give.
+            page = request.method != "POST" and "." not in request.url.path and not request.path_params
+            return render(request, "waiting.html", 200 if page else 503, problem=store.problem)
         scope: Scope = request.state.scope
         if scope.tree is not publication.tree:
             request.state.scope = Scope.of(account_of(request), publication.tree)
@@ -78,7 +80,7 @@ def _successor(scope: Scope, code: str) -> Division | None:
 
 def _level(code: str) -> int:
     """The level that a 12-digit code is written on."""
-    if len(code) != 12 or not code.isdigit():
+    if len(code) != 12 or not (code.isascii() and code.isdigit()):
         return 0
     return 1 if code.endswith("0" * 8) else 2 if code.endswith("0" * 6) else 3 if code.endswith("000") else 4
 

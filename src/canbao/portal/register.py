@@ -131,6 +131,22 @@ class Register:
         """Remember a file that is about to be handed out."""
         self._insert("download", asdict(download))
 
+    def add_alone(self, download: Download, most: int) -> bool:
+        """Remember a file with full numbers that no second person approved.
+
+        Args:
+            download: The file.
+            most: Rows with full numbers that an account may take in a day without a second person.
+
+        Returns:
+            False, and nothing remembered, where it would be more, also when several are asked for at once.
+        """
+        with self._writing() as connection:
+            if self.full_rows(download.account, download.day) + download.row_count > most:
+                return False
+            self._put(connection, "download", asdict(download))
+        return True
+
     def forget(self, serial: str) -> None:
         """Take back what `add` noted: the file was not handed out after all."""
         with self._writing() as connection:
@@ -218,16 +234,20 @@ class Register:
             connection.execute(sql, (request_id,))
 
     def alarm(self, account: str, day: str) -> bool:
-        """Whether this is the first time on a day that an account wants more than its quota."""
+        """Whether this is the first time on a day that an account (and what it did) is to be told of."""
         with self._writing() as connection:
             return connection.execute("INSERT OR IGNORE INTO alarm VALUES (?, ?)", (account, day)).rowcount == 1
 
     # SQLite
 
     def _insert(self, table: str, values: dict[str, Any]) -> None:
-        names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
         with self._writing() as connection:
-            connection.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", values)
+            self._put(connection, table, values)
+
+    @staticmethod
+    def _put(connection: sqlite3.Connection, table: str, values: dict[str, Any]) -> None:
+        names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", values)
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

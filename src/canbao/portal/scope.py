@@ -112,11 +112,6 @@ class Scope:
         """Level of the own division, 0 for who sees no people."""
         return self.division.level if self.division else 0
 
-    @property
-    def key(self) -> str:
-        """What a cached answer must be kept under, together with the publication's id."""
-        return f"{self.role}|{self.division.code if self.division else ''}|{self.export}"
-
 
 def refuse(request: "Request", action: str, target: str | None = None, reason: str = "", **detail: Any) -> NotFound:
     """Note a refused try in the audit log.

@@ -56,6 +56,8 @@ class PortalSettings:
         address_failures: Failed tries after which an address is locked; an office has one address for many people.
         lock_minutes: How long.
         daily_rows: Rows an account may download a day where nothing else is granted.
+        search_misses: Searches by number that find nobody, per account and day, before they end: somebody tries
+            numbers out.
         approve_above: Rows with full numbers above which a second person approves.
         max_age_hours: `[watch] max_age_hours`, age from which the publication is too old.
         audit_copy_to: `[audit] copy_to`, where the log is copied to every day; None for nowhere.
@@ -72,6 +74,7 @@ class PortalSettings:
     address_failures: int = 50
     lock_minutes: float = 15
     daily_rows: int = 200_000
+    search_misses: int = 50
     approve_above: int = 500
     max_age_hours: float = 30.0
     audit_copy_to: Path | None = None
@@ -137,6 +140,7 @@ _KEYS: Mapping[str, Mapping[str, _Key]] = {
         "address_failures": _Key("address_failures", _whole(5, 1000), "5 至 1000 的次数"),
         "lock_minutes": _Key("lock_minutes", _between(5, 1440), "5 至 1440 的分钟数"),
         "daily_rows": _Key("daily_rows", _whole(0, 100_000_000), "行数"),
+        "search_misses": _Key("search_misses", _whole(1, 500), "1 至 500 的次数"),
         "approve_above": _Key("approve_above", _whole(0, 100_000_000), "行数"),
     },
     "audit": {

@@ -170,7 +170,7 @@ def advance(book: Book, night: Outcome) -> tuple[Book, list[Change]]:
         else:
             kept.append(one)  # this night did not get as far as that check
     known = {one.check_id for one in kept if one.state != "closed"}
-    number = sum(one.opened == day for one in kept)
+    number = _last_number(kept, night.as_of)
     for check_id, check in sorted(failing.items()):
         if check_id not in known:
             number += 1
@@ -180,6 +180,37 @@ def advance(book: Book, night: Outcome) -> tuple[Book, list[Change]]:
     surplus = [one.incident_id for one in kept if one.state == "closed"][:-KEPT]
     kept = [one for one in kept if one.incident_id not in set(surplus)]
     return Book(tuple(kept), day, max(book.run_id, night.run_id)), changes
+
+
+def _last_number(incidents: Iterable[Incident], day: date) -> int:
+    """The greatest number of a day's incidents, 0 where it has none."""
+    numbers = [one.incident_id.removeprefix(f"{day:%Y%m%d}-") for one in incidents]
+    return max((int(one) for one in numbers if one.isdecimal()), default=0)
+
+
+def open_portal(home: Home, check_id: str, title: str, day: str) -> None:
+    """Open an incident that no night found: somebody went beyond what the portal allows.
+
+    The next published night closes it, unless it happened again; it stays on record.
+
+    Args:
+        home: The installation.
+        check_id: `portal.<what>.<account>`.
+        title: What happened, in Chinese; no person's data.
+        day: The day, `YYYY-MM-DD`.
+    """
+    with state.changing(home):
+        book = load(home)
+        check = Check(check_id, title, "timeliness", "warn", passed=False, department="审计管理员")
+        last = {one.check_id: one for one in book.incidents}.get(check_id)
+        if last is not None and last.state != "closed":
+            kept = tuple(_seen(one, check, day) if one is last else one for one in book.incidents)
+        else:
+            number = _last_number(book.incidents, date.fromisoformat(day)) + 1
+            incident_id = f"{day.replace('-', '')}-{number}"
+            new = _new(check, incident_id, day, last.incident_id if last else None)
+            kept = (*book.incidents, new)
+        save(home, replace(book, incidents=kept))
 
 
 def _of_the_past(book: Book, night: Outcome) -> tuple[Book, list[Change]]:

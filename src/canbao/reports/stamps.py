@@ -1,6 +1,6 @@
 """What is printed on a page about how far its data can be relied on: tonight's verdict, and what was let pass (U40)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,11 @@ def verdict_line(folder: Path, product: str) -> str:
         For instance `数据可用性：▲ 慎用——1 项提醒未通过：“公安人口”“户籍地”缺失`; `数据可用性：未评定` where
         the table or the product is missing.
     """
-    row = verdicts(folder).get(product)
+    return verdict_text(verdicts(folder).get(product))
+
+
+def verdict_text(row: Mapping[str, Any] | None) -> str:
+    """`verdict_line` for a row of `verdict`; None where the table or the product is missing."""
     if row is None:
         return f"数据可用性：{NOT_JUDGED}"
     word = f"{MARKS.get(row['verdict'], '')} {WORDS.get(row['verdict'], row['verdict'])}".strip()

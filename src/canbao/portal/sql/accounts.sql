@@ -76,6 +76,14 @@ CREATE TABLE IF NOT EXISTS given_out (
     PRIMARY KEY (name, day)
 ) STRICT;
 
+-- One row per account and day: searches by number that found nobody.
+CREATE TABLE IF NOT EXISTS search_miss (
+    name TEXT NOT NULL,
+    day TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (name, day)
+) STRICT;
+
 -- One row per sign-in that was sent to the OpenID provider and has not come back.
 CREATE TABLE IF NOT EXISTS oidc_try (
     state TEXT PRIMARY KEY,

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from canbao.portal.lists import ListQuery
+from canbao.portal.lists import ListQuery, by_priority
 from canbao.portal.page import render
 from canbao.portal.reading import asked_division, reads
 from canbao.portal.store import Publication
@@ -33,7 +33,7 @@ def show(request: Request, pub: Publication) -> Response:
     waiting = []
     if scope.can("see_people"):
         for title, kind, filters in (
-            ("优先级 1 的未参保人员", "uninsured", {"priority": "1"}),
+            *((("优先级 1 的未参保人员", "uninsured", {"priority": "1"}),) if by_priority(scope) else ()),
             ("尚无核实结果的未参保人员", "uninsured", {"feedback": "no"}),
             ("人户分离的未参保人员", "uninsured", {"separated": "yes"}),
             *((("由本区县处理的重复参保", "duplicates", {"part": "act"}),) if division.level <= 2 else ()),

@@ -103,7 +103,8 @@ def heading(columns: Sequence[Column], table: str) -> list[list[Head]]:
 def show(request: Request, pub: Publication) -> Response:
     """`/ledger?division=&basis=&table=`: a division, its parts and its 未落地 row."""
     given = parameters(request, "division", "basis", "table")
-    scope, division, _ = asked_division(request, "see_ledger", given["division"].removesuffix("-"))
+    code = given["division"]
+    scope, division, _ = asked_division(request, "see_ledger", code if code.endswith("--") else code.removesuffix("-"))
     layout = layout_for(pub, scope.role)
     basis = given["basis"] or BASES[0]
     table = given["table"] or layout.tables[0].id

@@ -12,6 +12,7 @@ from canbao.portal.lists import (
     PAGE_ROWS,
     FilterError,
     ListQuery,
+    by_priority,
     feedback_choices,
     measure_name,
     tag_choices,
@@ -113,7 +114,13 @@ def _choices(request: Request, kind: str) -> Mapping[str, Mapping[str, Any]]:
     """What the filters of a list offer, in words."""
     scope = request.state.scope
     if kind == "uninsured":
-        return {"reason": words()["reason"], "group": tag_choices(scope), "feedback": feedback_choices(scope)}
+        priorities = {one: one for one in "123456789"} if by_priority(scope) else {}
+        return {
+            "reason": words()["reason"],
+            "group": tag_choices(scope),
+            "feedback": feedback_choices(scope),
+            "priority": priorities,
+        }
     if kind == "duplicates":
         return {name: words()[f"duplicate_{name}"] for name in ("action", "kind", "state", "part")}
     return {}

@@ -91,7 +91,9 @@ def _file(request: Request, pub: Publication, form: str) -> dict[str, Any]:
     person_id: UUID = person["person_id"]
     raw = {name: pub.rows(f"person_{name}", id=person_id) for name in _PERSON_TABLES}
     note(request, "view_person", target=person_id.hex, rows=1, form=form)
-    child = {"age": person["age"]}
+    at_birth, early = _covered_since_birth(person, raw["coverage"])
+    child = {"age": person["age"], "covered_early": early}
+    person = person | {"covered_early": early}
     shown = {name: [present(row | child, name, scope) for row in rows] for name, rows in raw.items()}
     for seen, row in zip(shown["anomaly"], raw["anomaly"], strict=True):
         seen["said"] = finding_words(row, scope) if seen["kind"] != VERIFIED else []
@@ -100,9 +102,8 @@ def _file(request: Request, pub: Publication, form: str) -> dict[str, Any]:
         present(row, "duplicates", scope) | duplicate_words(row, scope, hide_employer=hide_employer)
         for row in raw["duplicate"]
     ]
-    fresh = _born_this_month(person, pub)
     for seen, row in zip(shown["coverage"], raw["coverage"], strict=True):
-        if fresh and row["begn_month"] == f"{person['brdy']:%Y%m}":
+        if at_birth and row["begn_month"] == f"{person['brdy']:%Y%m}":
             seen["begn_month"] = "出生当月"
     money = show_of("entitlement", "unverified", scope.role) != "hide"
     return {
@@ -113,7 +114,7 @@ def _file(request: Request, pub: Publication, form: str) -> dict[str, Any]:
         "child": is_child(person),
         "facts": _facts(person, pub, scope),
         "tags": _tags(person, pub, scope),
-        "picture": "" if fresh else timeline(raw["coverage"], pub.as_of, pub.insured_year, scope),
+        "picture": "" if at_birth else timeline(raw["coverage"], pub.as_of, pub.insured_year, scope),
         "tables": shown,
         "entitlement": [
             {
@@ -139,10 +140,16 @@ def _file(request: Request, pub: Publication, form: str) -> dict[str, Any]:
     }
 
 
-def _born_this_month(person: Mapping[str, Any], pub: Publication) -> bool:
-    """Whether the month in which cover begins would leave a day or two for the birth date, and too few numbers."""
+def _covered_since_birth(person: Mapping[str, Any], coverage: list[dict[str, Any]]) -> tuple[bool, bool]:
+    """Whether cover began in the month of birth, and whether it began within the first two years of life.
+
+    The first month of cover bounds the birth date: beside the age it may leave a day or two, and too few numbers.
+    """
     brdy = person["brdy"]
-    return brdy is not None and (brdy.year, brdy.month) == (pub.as_of.year, pub.as_of.month)
+    if brdy is None or not coverage:
+        return False, False
+    first = min(row["begn_month"] for row in coverage)
+    return first <= f"{brdy:%Y%m}", first <= f"{brdy.year + 2}{brdy:%m}"
 
 
 def _speaks(person: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from canbao.portal.fields import present
-from canbao.portal.page import field_of, note, render
+from canbao.portal.page import Stop, account_of, field_of, note, portal_of, render
 from canbao.portal.reading import reads
 from canbao.portal.scope import require
 from canbao.portal.store import Publication
@@ -35,8 +35,12 @@ def find(request: Request, pub: Publication) -> Response:
     values = {"t0": first, "t1": last, "size": MOST + 1}
     message = ""
     if _NUMBER.fullmatch(term) and len(term) >= 9:
+        _see_budget(request)
         found = pub.rows("search_number", number=term, **values)
         how = "number"
+        if not found:
+            accounts, downloads = portal_of(request).accounts, portal_of(request).downloads
+            accounts.note_search_miss(account_of(request).name, downloads.day())
     elif len(term) >= 2 and not any(sign.isdigit() for sign in term):
         found = pub.rows("search_name", name=term, **values)
         how = "name"
@@ -45,5 +49,24 @@ def find(request: Request, pub: Publication) -> Response:
     if not found and not message:
         message = "没有查到。请核对输入；不在本辖区户籍或居住的人查不到。"
     rows = [present(row, "people", scope) | {"person_id": row["person_id"].hex} for row in found[:MOST]]
-    note(request, "search", rows=len(rows), how=how)
+    note(request, "search", rows=len(rows), how=how, found=[row["person_id"] for row in rows])
     return render(request, "search.html", rows=rows, message=message, capped=len(found) > MOST)
+
+
+def _see_budget(request: Request) -> None:
+    """Refuse who has searched for too many numbers that nobody has.
+
+    A masked number leaves a thousand that fit; a search that says which of them exists would be the way round it.
+
+    Raises:
+        Stop: The day's searches are used up; noted, and the bureau is told.
+    """
+    portal, account = portal_of(request), account_of(request)
+    limit = portal.settings.search_misses
+    if portal.accounts.search_misses(account.name, portal.downloads.day()) < limit:
+        return
+    note(request, "search", outcome="refused", reason="too many misses", limit=limit)
+    portal.downloads.alarm(
+        account, "search_misses", f"账号 {account.name} 今日按号码查人有 {limit} 次查无此人，已停用其今日的号码查询。"
+    )
+    raise Stop(f"今日按号码查人已有 {limit} 次查无此人，今天不能再按号码查询，请改用姓名。已记入审计日志。", 429)
