@@ -190,6 +190,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     # More threads than the machine can keep busy only hold more memory: each has its own arenas and query results.
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     await run_in_threadpool(portal.store.current)
+    await run_in_threadpool(_compile, portal)  # else the first person to open each page waits for its template
     await run_in_threadpool(lambda: portal.downloads)  # what an earlier process left in the way is removed now
     copies = asyncio.create_task(daily_copies(portal))
     try:
@@ -201,6 +202,11 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         with contextlib.suppress(asyncio.CancelledError):
             await copies
         app.state.slow.shutdown(wait=False, cancel_futures=True)
+
+
+def _compile(portal: Portal) -> None:
+    for name in portal.templates.list_templates(extensions=["html"]):
+        portal.templates.get_template(name)
 
 
 async def slowly(request: Request, function: Callable[..., Any], *arguments: Any) -> Any:
