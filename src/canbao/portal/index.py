@@ -22,7 +22,7 @@ NEEDED = (
     "entitlement", "identifier", "duplicate_payment", "premium_reconciliation", "merge_candidate", "anomaly", "newborn",
     "notice", "feedback", "rule", "load_file",
 )  # fmt: skip
-"""Tables without which there is no portal; `change`, `bridge` and `verdict` may be missing."""
+"""Tables without which there is no portal; `change`, `bridge`, `verdict` and `batch` may be missing."""
 
 PREVIOUS_NEEDED = ("uninsured",)
 
@@ -49,7 +49,7 @@ def scripts(publication: Path, previous: Path | None) -> list[Path]:
     """The statements for this publication, in order; of a pair that differ by `no_` one is taken."""
     has = {
         "before": previous is not None,
-        **{name: (publication / f"{name}.parquet").exists() for name in ("change", "verdict", "bridge")},
+        **{name: (publication / f"{name}.parquet").exists() for name in ("change", "verdict", "bridge", "batch")},
     }
     chosen = []
     for path in sorted(sql_folder().glob("*.sql")):

@@ -45,6 +45,16 @@ ORDER BY person_id, notice_id;
 
 CREATE TABLE feedback AS
 SELECT * REPLACE (person_id::UUID AS person_id)
-FROM read_parquet(getvariable('publication') || '/feedback.parquet')
-WHERE person_id IS NOT NULL
+FROM (
+    SELECT *
+    FROM read_parquet(getvariable('publication') || '/feedback.parquet')
+    WHERE person_id IS NOT NULL
+    UNION ALL BY NAME
+    SELECT -- columns that earlier publications lack
+        NULL::VARCHAR AS row_code,
+        NULL::VARCHAR AS outcome,
+        NULL::VARCHAR AS why,
+        NULL::VARCHAR AS other_division
+    WHERE false
+)
 ORDER BY person_id, found_date DESC, batch_id;
