@@ -43,9 +43,9 @@ def send(loop: Loop, sizes: Sequence[int] = (3, 2, 0), first_person: int = 1) ->
         for code, rows in zip(VILLAGES, sizes, strict=True)
     ]
 
-    def write(path: Path, round_no: int, batches: Sequence[Batch]) -> None:
+    def write(path: Path, batches: Sequence[Batch]) -> None:
         rows = [
-            (round_no, one.batch_no, serial, one.division_code, one.sent, one.due)
+            (one.round_no, one.batch_no, serial, one.division_code, one.sent, one.due)
             for one in batches
             for serial in range(1, one.rows + 1)
         ]

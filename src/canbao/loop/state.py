@@ -320,13 +320,13 @@ class Loop:
 
     # What goes out
 
-    def new_round(self, order: NewRound, write: Callable[[Path, int, Sequence[Batch]], None]) -> Round:
+    def new_round(self, order: NewRound, write: Callable[[Path, Sequence[Batch]], None]) -> Round:
         """Store a round, its batches and its rows.
 
         Args:
             order: What goes out.
-            write: Gets the path to write the rows to (`SENT`), the round's number and its batches in the order of the
-                plan; nothing is stored where it fails.
+            write: Gets the path to write the rows to (`SENT`) and the batches, numbered, in the order of the plan;
+                nothing is stored where it fails.
 
         Returns:
             The round with its number.
@@ -342,7 +342,7 @@ class Loop:
         target = self.sent_file(round_no)
         fresh = target.with_name(f".{target.name}-{os.getpid()}")
         try:
-            write(fresh, round_no, batches)
+            write(fresh, batches)
             fresh.chmod(0o600)
             with fresh.open("rb") as file:
                 os.fsync(file.fileno())
