@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, NoReturn
 
-import polars as pl
-
 from canbao.intake.problems import FileRefused
 
 BLOCK_BYTES = 32 << 20
@@ -101,6 +99,8 @@ def _whole_characters(block: bytes) -> int:
 def _valid_utf8(block: bytes) -> bool:
     if block.isascii():
         return True
+    import polars as pl  # not above: who reads small files can do without
+
     # Ten times as fast as bytes.decode, and it needs no second copy as text.
     try:
         pl.Series([block], dtype=pl.Binary).cast(pl.String)

@@ -1,0 +1,396 @@
+"""From the cells of sheets to rows of persons: heads, keys, what is no row, and what was answered."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from typing import Any
+
+from canbao.intake.headers import normalise
+from canbao.intake.problems import mask, without_numbers
+from canbao.intake.values import DAMAGED, bare, is_total, means_blank, read_cert, read_text, squeeze
+from canbao.loop.read import Problem, limits
+from canbao.loop.read.answers import read_day, read_reason
+from canbao.loop.read.grid import Grid, Line
+from canbao.loop.read.words import note, refused, words
+
+KEYS = ("row_code", "certno")
+ANSWERS = ("reason", "found_date", "end_date", "note", "reporter")
+_MERGEABLE = frozenset({"batch_id", "division_code", *ANSWERS})
+_PARENTHESIS = re.compile(r"\([^()]*\)$")
+_CHINESE = re.compile("[\u3400-\u9fff]")
+_LONG_NUMBER = re.compile(r"\d{5,}")
+_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)", re.IGNORECASE)
+_LEAST_NAMES = 3
+
+
+@cache
+def _headings() -> dict[str, tuple[str, int]]:
+    """Field and rank of every heading."""
+    return {normalise(one): (name, rank) for name, ones in words()["headings"].items() for rank, one in enumerate(ones)}
+
+
+@cache
+def _weak() -> dict[str, tuple[str, int]]:
+    listed = words()["weak"]
+    return {normalise(one): ("reason", rank) for rank, one in enumerate(listed["reason"])}
+
+
+@cache
+def _ours() -> frozenset[str]:
+    return frozenset(map(normalise, words()["weak"]["ours"]))
+
+
+@dataclass
+class Head:
+    """Where the fields of a sheet lie from a line on.
+
+    Attributes:
+        line: Its row.
+        places: Columns of each field, the ones that count.
+        titles: Text of every column's heading.
+    """
+
+    line: int
+    places: dict[str, list[int]]
+    titles: dict[int, str]
+
+    def title(self, name: str) -> str:
+        """The heading of a field, without line breaks."""
+        return squeeze(self.titles.get(self.places[name][0], "")) or words()["headings"][name][0]
+
+
+def find_head(line: Line, above: Line | None = None) -> Head | None:
+    """The head that a line is, if it is one; `above` fills columns that it leaves blank (heads of two lines)."""
+    titles = dict(line.cells)
+    if above is not None:
+        titles = above.cells | titles
+    found: dict[str, list[tuple[int, int]]] = {}
+    weak: dict[str, list[tuple[int, int]]] = {}
+    ours = False
+    for column, title in sorted(titles.items()):
+        if len(title) > 40:
+            continue
+        plain = normalise(title)
+        bare_title = _PARENTHESIS.sub("", plain)
+        ours = ours or bare_title in _ours()
+        for known, place in ((_headings(), found), (_weak(), weak)):
+            hit = known.get(plain) or known.get(bare_title)
+            if hit:
+                place.setdefault(hit[0], []).append((hit[1], column))
+    if not ours:
+        for name, hits in weak.items():
+            found.setdefault(name, hits)
+    if len(found) < 2 or (not any(name in found for name in KEYS) and len(found) < _LEAST_NAMES):
+        return None
+    places = {}
+    for name, hits in found.items():
+        best = min(rank for rank, _ in hits)
+        joined = name in words()["joined"]["fields"]
+        places[name] = [column for rank, column in hits if joined or rank == best]
+    return Head(line.number, places, titles)
+
+
+@dataclass
+class Reading:
+    """What was read so far of a file."""
+
+    today: date
+    sheets: list[str] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    _lines: int = 0
+    _unread: list[str] = field(default_factory=list)
+
+    def read(self, grid: Grid) -> None:
+        """Adds a sheet."""
+        grid.name = without_numbers(squeeze(grid.name))[:40]
+        self._lines += len(grid.lines)
+        if self._lines > limits.ROWS:
+            raise refused("too_many_rows", count=f"{limits.ROWS:,}")
+        for line in grid.lines:
+            if len(line.cells) > limits.COLUMNS:
+                raise refused("too_many_columns", sheet=grid.name, count=limits.COLUMNS)
+        if not grid.lines:
+            return
+        _Sheet(self, grid).read()
+
+    def finish(self) -> None:
+        """Says what concerns the file as a whole.
+
+        Raises:
+            FileRefused: Nothing of it could be read.
+        """
+        if not self._lines:
+            raise refused("empty")
+        if not self.sheets:
+            raise refused(next((code for code in ("no_header", "no_key_column") if code in self._unread), "no_list"))
+        if len(self.problems) > limits.PROBLEMS:
+            self.notes.append(note("many_problems", count=f"{limits.PROBLEMS:,}"))
+
+
+class _Sheet:
+    """One sheet."""
+
+    def __init__(self, reading: Reading, grid: Grid) -> None:
+        self.reading = reading
+        self.grid = grid
+        self.head: Head | None = None
+        self.title_batch: str | None = None
+        self.totals = 0
+        self.heads = 0
+
+    def tell(self, line: int, code: str, **parts: object) -> None:
+        message = words()["problems"][code].format(sheet=self.grid.name, **parts)
+        self.reading.problems.append(Problem(self.grid.name, line, code, message))
+
+    def read(self) -> None:
+        heads = self._heads()
+        if not heads:
+            self._without_head()
+            return
+        if self.grid.hidden:
+            count = sum(1 for one in self.grid.lines if one.number > min(heads) and one.number not in heads)
+            if count and any(name in next(iter(heads.values())).places for name in KEYS):
+                self.tell(0, "hidden_sheet", count=count)
+            return
+        first = heads[min(heads)]
+        if not any(name in first.places for name in KEYS) and not self._code_column(first):
+            self.reading._unread.append("no_key_column")
+            self.tell(0, "no_key_column")
+            return
+        self.reading.sheets.append(self.grid.name)
+        if "reason" not in first.places:
+            self.tell(0, "no_answer")
+        self._fill_merged(heads)
+        hidden = 0
+        for line in self.grid.lines:
+            if line.number in heads:
+                self.head = heads[line.number]
+                self._keep_code_column(first)
+                self.heads += 1
+            elif self.head is None:
+                self._title(line)
+            else:
+                hidden += line.hidden
+                self._row(line)
+        self._notes(hidden)
+
+    def _notes(self, hidden: int) -> None:
+        name = self.grid.name
+        if hidden:
+            self.reading.notes.append(note("hidden_rows", sheet=name, count=hidden))
+        if self.totals:
+            self.reading.notes.append(note("totals", sheet=name, count=self.totals))
+        if self.heads > 1:
+            self.reading.notes.append(note("repeated_head", sheet=name, count=self.heads - 1))
+
+    def _heads(self) -> dict[int, Head]:
+        """The heads of the sheet by their last line."""
+        found: dict[int, Head] = {}
+        above: Line | None = None
+        for line in self.grid.lines:
+            head = find_head(line)
+            both = find_head(line, above) if above is not None and above.number == line.number - 1 else None
+            more = both is not None and (head is None or len(both.places) > len(head.places))
+            if more and above is not None and (head is not None or not self._is_data(line)):
+                found.pop(above.number, None)
+                head = both
+            if head is not None:
+                found[line.number] = head
+            above = line
+        return found
+
+    def _is_data(self, line: Line) -> bool:
+        shape = words()["rows"]["code_shape"]
+        return any(re.fullmatch(shape, _codelike(text)) or _LONG_NUMBER.search(text) for text in line.cells.values())
+
+    def _code_column(self, head: Head) -> bool:
+        """Looks for row codes in a column whose heading does not say so."""
+        column = self._find_codes(head.line)
+        if column is None:
+            return False
+        head.places["row_code"] = [column]
+        self.reading.notes.append(note("code_column", sheet=self.grid.name))
+        return True
+
+    def _keep_code_column(self, first: Head) -> None:
+        assert self.head is not None
+        if not any(name in self.head.places for name in KEYS) and "row_code" in first.places:
+            self.head.places["row_code"] = first.places["row_code"]
+
+    def _find_codes(self, after: int) -> int | None:
+        shape = re.compile(words()["rows"]["code_shape"])
+        filled: dict[int, int] = {}
+        hits: dict[int, int] = {}
+        for line in self.grid.lines:
+            if line.number <= after:
+                continue
+            for column, text in line.cells.items():
+                filled[column] = filled.get(column, 0) + 1
+                if shape.fullmatch(_codelike(text)) and re.search(r"\d", text):
+                    hits[column] = hits.get(column, 0) + 1
+        good = [column for column, count in hits.items() if 2 * count > filled[column]]
+        return max(good, key=lambda column: hits[column]) if good else None
+
+    def _without_head(self) -> None:
+        if self._find_codes(0) is not None and not self.grid.hidden:
+            self.reading._unread.append("no_header")
+            self.tell(0, "no_header")
+        elif not self.grid.hidden:
+            self.reading.notes.append(note("not_list", sheet=self.grid.name))
+
+    def _title(self, line: Line) -> None:
+        for text in line.cells.values():
+            match = re.search(words()["rows"]["batch_in_title"], text)
+            if match and self.title_batch is None:
+                self.title_batch = match[1]
+
+    def _fill_merged(self, heads: dict[int, Head]) -> None:
+        """Gives each row of a merged answer what stands in its first one."""
+        if not self.grid.merged:
+            return
+        by_number = {line.number: line for line in self.grid.lines}
+        self.merged_reasons: set[int] = set()
+        for first, last, column in self.grid.merged:
+            top = by_number.get(first)
+            if top is None or column not in top.cells or last - first > limits.ROWS or first in heads:
+                continue
+            before = [at for at in heads if at < first]
+            if not before:
+                continue
+            head = heads[max(before)]
+            names = [name for name, columns in head.places.items() if column in columns]
+            if not names or names[0] not in _MERGEABLE:
+                continue
+            for number in range(first, last + 1):
+                line = by_number.get(number)
+                if line is None or number in heads:
+                    continue
+                line.cells.setdefault(column, top.cells[column])
+                if column in top.numbers:
+                    line.numbers |= {column}
+                if names[0] == "reason":
+                    self.merged_reasons.add(number)
+
+    merged_reasons: set[int] = set()  # noqa: RUF012 - replaced where there are any
+
+    def _row(self, line: Line) -> None:
+        head = self.head
+        assert head is not None
+        pending: list[tuple[str, dict[str, object]]] = []
+        found = {name: self._cell(line, head, name, pending) for name in words()["headings"]}
+        code, shown = found["row_code"], found["certno"]
+        if code and _CHINESE.search(code):
+            found["row_code"] = code = None
+        certno = self._certno(line, head, shown, pending)
+        reason = read_reason(found["reason"] or "")
+        if not code and not certno and not self._lost(line, found, reason.code is not None):
+            self.totals += self._is_total(line)
+            return
+        if not code and not certno:
+            pending.append(("no_key", {}))
+        if reason.problem:
+            pending.append((reason.problem, {"text": _shown(found["reason"] or ""), "title": head.title("reason")}))
+        days: dict[str, date | None] = {}
+        for name, ends in (("found_date", False), ("end_date", True)):
+            place = head.places.get(name, [-1])[0]
+            typed = self.grid.typed and place not in line.numbers
+            day = read_day(found[name] or "", self.reading.today, after=days.get("found_date"), ends=ends, typed=typed)
+            days[name] = day.day
+            if day.problem:
+                pending.append((day.problem, {"text": _shown(found[name] or ""), "title": head.title(name)}))
+        if line.number in self.merged_reasons and reason.code:
+            pending.append(("merged", {}))
+        for problem, parts in pending:
+            self.tell(line.number, problem, **parts)
+        own = {column for columns in head.places.values() for column in columns}
+        self.reading.rows.append(
+            found
+            | {
+                "sheet": self.grid.name,
+                "line": line.number,
+                "certno": certno,
+                "certno_shown": shown,
+                "batch_id": found["batch_id"] or self.title_batch,
+                "reason_code": reason.code,
+                "found_on": days["found_date"].isoformat() if days["found_date"] else None,
+                "ends_on": days["end_date"].isoformat() if days["end_date"] else None,
+                "raw": _raw(line, head),
+                "has_formula": bool(own & line.formulas),
+            }
+        )
+
+    def _cell(self, line: Line, head: Head, name: str, pending: list[tuple[str, dict[str, object]]]) -> str | None:
+        """The text of a field, None where blank."""
+        texts = []
+        for column in head.places.get(name, ()):
+            if column in line.empty_formulas:
+                pending.append(("formula_empty", {"title": head.title(name)}))
+            if column in line.cut:
+                pending.append(("long_cell", {"title": head.title(name), "count": f"{limits.CELL_SIGNS:,}"}))
+            text = read_text(line.cells.get(column, ""))[0]
+            if text and _ERROR.fullmatch(text):
+                pending.append(("formula_error", {"title": head.title(name)}))
+                text = None
+            if text and text not in texts:
+                texts.append(text)
+        if len(texts) > 1 and name not in words()["joined"]["fields"]:
+            pending.append(("two_values", {"title": head.title(name)}))
+            return None
+        text = "；".join(texts)
+        if name in KEYS or name in {"batch_id", "division_code"}:
+            text = "" if means_blank(text) else bare(text).upper()
+        return text or None
+
+    def _certno(
+        self, line: Line, head: Head, shown: str | None, pending: list[tuple[str, dict[str, object]]]
+    ) -> str | None:
+        """The number in full, None where masked, blank, damaged, or no number at all."""
+        if not shown or "*" in shown or (_CHINESE.search(shown) and not re.search(r"\d{6}", shown)):
+            return None
+        place = head.places["certno"][0]
+        number, state = read_cert(shown)
+        if state == DAMAGED or (place in line.numbers and re.fullmatch(r"\d{16,}", shown)):
+            pending.append(("certno_damaged", {}))
+            return None
+        return number
+
+    def _lost(self, line: Line, found: dict[str, Any], answered: bool) -> bool:
+        """Whether a row without key holds an answer, and is no note or line for signatures."""
+        if self._is_total(line):
+            return False
+        if answered:
+            return True
+        reason, name = found["reason"] or "", found["psn_name"] or ""
+        return bool(reason and name) and not any(squeeze(text).endswith(":") for text in (reason, name))
+
+    def _is_total(self, line: Line) -> bool:
+        return bool(line.cells) and is_total(line.cells[min(line.cells)])
+
+
+def _codelike(text: str) -> str:
+    return re.sub("[-‐‑‒–—―－_]", "", bare(text)).upper()
+
+
+def _shown(text: str) -> str:
+    """A cell in a message: as it stands where it is short and has no long number, else its beginning."""
+    plain = " ".join(text.split())
+    return mask(plain) if _LONG_NUMBER.search(squeeze(plain).replace("-", "")) and len(plain) > 10 else plain[:24]
+
+
+def _raw(line: Line, head: Head) -> str:
+    """The row as JSON, headings and cells; what is too much is left out."""
+    kept: dict[str, str] = {}
+    size = 2
+    for column in sorted(line.cells):
+        title = squeeze(head.titles.get(column, ""))[:40] or f"第{column + 1}列"
+        title = title if title not in kept else f"{title}_{column + 1}"
+        text = line.cells[column][:300]
+        size += len(json.dumps([title, text], ensure_ascii=False).encode("utf-8", "replace")) + 2
+        if size > limits.RAW_BYTES:
+            break
+        kept[title] = text
+    return json.dumps(kept, ensure_ascii=False)
