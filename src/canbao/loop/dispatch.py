@@ -98,7 +98,8 @@ class Filters:
 
     def as_json(self) -> dict[str, Any]:
         """What is kept with the round: only what was said."""
-        return {name: value for name, value in asdict(self).items() if value not in ((), "", None)}
+        said = {name: value for name, value in asdict(self).items() if value not in ((), "", None)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
 
 
 @dataclass(frozen=True)
