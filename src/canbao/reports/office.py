@@ -114,11 +114,20 @@ class Cells:
     empty: str = ""
 
 
+_Bands = tuple[Sequence[bool], Sequence[Cells]]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal)
+
+
 def _cell(value: Any, plain: int, quoted: int, empty: str) -> str:
     """A cell's XML from the number of its style on: nothing, a number, or a text that may look like a formula."""
-    if isinstance(value, int | float | Decimal):
+    if _is_number(value):
         return f'{plain}"><v>{float(value):.16G}</v>'
     text = clean_text(empty if value is None else value)
+    if not text:
+        return f'{plain}">'  # blank: a spreadsheet counts an empty text as filled
     style = quoted if value is not None and starts_formula(text) else plain
     safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     safe = safe.replace("\r", "_x000D_")  # a parser would turn it into a line feed
@@ -135,12 +144,21 @@ class Book:
         title: Document title in the properties.
         fonts: Font names.
         tmpdir: Folder for the rows on their way to the file; it takes the uncompressed size of the sheets.
+        small: Put the file's parts together in memory: for many workbooks of few rows, each of which would cost a
+            dozen files otherwise.
 
     Rows must be written from top to bottom: only the current row is held in memory.
     """
 
     def __init__(
-        self, path: Path, *, created: dt.date, title: str, fonts: Fonts | None = None, tmpdir: Path | None = None
+        self,
+        path: Path,
+        *,
+        created: dt.date,
+        title: str,
+        fonts: Fonts | None = None,
+        tmpdir: Path | None = None,
+        small: bool = False,
     ) -> None:
         self.path = path
         self.sheets: list[Sheet] = []
@@ -157,6 +175,7 @@ class Book:
         if tmpdir is not None:
             options["tmpdir"] = str(tmpdir)
         self.workbook = xlsxwriter.Workbook(str(path), options)
+        self.workbook.in_memory = small  # not as an option: that would keep every cell as an object
         self.workbook.set_properties({"title": title, "created": dt.datetime.combine(created, dt.time())})
         self.workbook.set_size(1366 * 15, 768 * 15)
         self.made: dict[tuple[int, int, str], dict[Any, str]] = {}  # cells written before, see `Sheet.rows`
@@ -329,13 +348,21 @@ class Sheet:
                     self.ws.write_blank(row, c, None, fmt)
         self.row += depth
 
-    def rows(self, frame: pl.DataFrame, columns: Sequence[Cells], *, height: float | Sequence[float] = 17.25) -> None:
+    def rows(
+        self,
+        frame: pl.DataFrame,
+        columns: Sequence[Cells],
+        *,
+        height: float | Sequence[float] = 17.25,
+        bands: _Bands | None = None,
+    ) -> None:
         """Write the rows of a frame: texts as texts, numbers as numbers, fast enough for a million of them.
 
         Args:
             frame: One row per row; texts, integers, floats or decimals. Turn dates and yes/no into words before.
             columns: What stands in each column of the sheet.
             height: Of all rows, or one for each, in points.
+            bands: Which rows are of another kind (a line over a group), and how these are written.
 
         Raises:
             TypeError: A column is of another type.
@@ -349,8 +376,9 @@ class Sheet:
         frame = frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
         heights = [height] * frame.height if isinstance(height, int | float) else list(height)
         for first, piece in enumerate(frame.iter_slices(_SLICE)):
-            here = heights[first * _SLICE : first * _SLICE + piece.height]
-            (self._rows_at_once if quick else self._rows_one_by_one)(piece, columns, here)
+            here = slice(first * _SLICE, first * _SLICE + piece.height)
+            kinds = None if bands is None else (bands[0][here], bands[1])
+            (self._rows_at_once if quick else self._rows_one_by_one)(piece, columns, heights[here], kinds)
             self.row += piece.height
 
     def _styles(self, cells: Cells) -> tuple[Format, Format]:
@@ -358,21 +386,28 @@ class Sheet:
         book = self.book
         return book.style(cells.role, **cells.style), book.style(cells.role, **{**cells.style, "quote_prefix": True})
 
-    def _rows_one_by_one(self, frame: pl.DataFrame, columns: Sequence[Cells], heights: Sequence[float]) -> None:
+    def _rows_one_by_one(
+        self, frame: pl.DataFrame, columns: Sequence[Cells], heights: Sequence[float], bands: _Bands | None = None
+    ) -> None:
         """The plain way, for a release of XlsxWriter that keeps its rows elsewhere, and for the tests to compare."""
-        formats = [self._styles(c) for c in columns]
-        for row, values in enumerate(frame.select(c.name for c in columns).iter_rows(), self.row):
-            self.row_height(row, heights[row - self.row])
+        kinds = [(cells, [self._styles(c) for c in cells]) for cells in (columns, bands[1] if bands else ())]
+        flags = bands[0] if bands else [False] * frame.height
+        for n, values in enumerate(frame.select(c.name for c in columns).iter_rows()):
+            row = self.row + n
+            cells, formats = kinds[flags[n]]
+            self.row_height(row, heights[n])
             for c, value in enumerate(values):
-                if value is None:
-                    self.ws.write_string(row, c, columns[c].empty, formats[c][0])
-                elif isinstance(value, str):
-                    text = clean_text(value)
-                    self.ws.write_string(row, c, text, formats[c][starts_formula(text)])
-                else:
+                text = clean_text(cells[c].empty if value is None else value) if not _is_number(value) else None
+                if text is None:
                     self.ws.write_number(row, c, value, formats[c][0])
+                elif text:
+                    self.ws.write_string(row, c, text, formats[c][value is not None and starts_formula(text)])
+                else:
+                    self.ws.write_blank(row, c, None, formats[c][0])
 
-    def _rows_at_once(self, frame: pl.DataFrame, columns: Sequence[Cells], heights: Sequence[float]) -> None:
+    def _rows_at_once(
+        self, frame: pl.DataFrame, columns: Sequence[Cells], heights: Sequence[float], bands: _Bands | None = None
+    ) -> None:
         """Fill one pattern per row and hand the XML to XlsxWriter's own file of finished rows (`constant_memory`).
 
         Cell by cell through XlsxWriter takes six microseconds a cell, which is twenty seconds for the ledgers of a
@@ -384,16 +419,18 @@ class Sheet:
         filled: list[list[Any]] = [[tall[one] for one in heights]]
         schema = frame.schema
         for c, cells in enumerate(columns):
-            plain, quoted = (f._get_xf_index() for f in self._styles(cells))
             dtype, values = schema[cells.name], frame[cells.name].to_list()
             here = f'<c r="{xl_col_to_name(c)}\0" s="'
-            if dtype == pl.String or None in values:
-                # Codes and names come again and again, in the sheet and from sheet to sheet: each is made once.
-                known = self.book.made.setdefault((plain, quoted, cells.empty), {})
-                known.update((v, _cell(v, plain, quoted, cells.empty)) for v in set(values).difference(known))
+            if bands is not None:
+                known, other = self._made(cells, values), self._made(bands[1][c], values)
+                pattern.append(f"{here}%s</c>")
+                filled.append([(other if band else known)[v] for v, band in zip(values, bands[0], strict=True)])
+            elif dtype == pl.String or None in values:
+                known = self._made(cells, values)
                 pattern.append(f"{here}%s</c>")
                 filled.append([known[v] for v in values])
             else:
+                plain = self._styles(cells)[0]._get_xf_index()
                 pattern.append(f'{here}{plain}"><v>%{"d" if dtype.is_integer() else ".16G"}</v></c>')
                 filled.append(values)
         row_of = ("".join(pattern) + "</row>").replace
@@ -404,6 +441,17 @@ class Sheet:
         self.ws.fh.writelines(
             row_of("\0", str(number)) % values for number, values in enumerate(zip(*filled, strict=True), self.row + 1)
         )
+
+    def _made(self, cells: Cells, values: Sequence[Any]) -> dict[Any, str]:
+        """The XML of a column's values. Codes and names come again, also from sheet to sheet: each is made once."""
+        plain, quoted = (f._get_xf_index() for f in self._styles(cells))
+        known = self.book.made.setdefault((plain, quoted, cells.empty), {})
+        known.update((v, _cell(v, plain, quoted, cells.empty)) for v in set(values).difference(known))
+        return known
+
+    def merge(self, row: int, first: int, last: int) -> None:
+        """Join cells of a row that is written; all but the first must be blank."""
+        self._merges.append((row, first, row, last))
 
     def closing_line(self, rows: int) -> None:
         """以下无数据，共N行: whoever prints or copies the list sees that it is whole."""
