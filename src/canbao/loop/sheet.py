@@ -7,6 +7,7 @@ that rows are known by, and leaves filters, widths and heights free. Wording and
 
 import datetime as dt
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -112,6 +113,7 @@ class _Column:
     answer: bool = False
     date: bool = False
     centred: bool = False
+    banner: str = ""
     open: bool = field(default=False, compare=False)
 
     def wide(self, full: bool) -> float:
@@ -192,7 +194,7 @@ def write_sheet(
     own, role = words()["book"], role or ROLES[batch.level]
     columns = _columns()
     table = _table(rows, _Reader(batch.division_code, origin.tree, role, full), {"batch_id": batch.batch_id})
-    made = Book(target, created=batch.sent, title=f"{own['title']} {batch.batch_id}", tmpdir=target.parent)
+    made = _book(target, batch.sent, f"{own['title']} {batch.batch_id}")
     sheet = made.sheet(own["sheet"])
     sheet.columns([one.wide(full) for one in columns])
     unit = _unit(origin.tree, batch.division_code, batch.division_name)
@@ -251,7 +253,7 @@ def write_returned(
     """
     own, columns = words()["returned"], _returned_columns()
     table = _table(rows, _Reader(division_code, tree, role, full), {}, answers=True)
-    made = Book(target, created=day, title=f"{own['title']} {receipt_no}".strip(), tmpdir=target.parent)
+    made = _book(target, day, f"{own['title']} {receipt_no}".strip())
     sheet = made.sheet(own["sheet"])
     sheet.columns([one.wide(full) for one in columns])
     division = tree.get(division_code)
@@ -299,21 +301,22 @@ def write_visiting(
         The file.
     """
     own, role = words()["visit"], role or ROLES[batch.level]
-    made = Book(target, created=batch.sent, title=f"{own['title']} {batch.batch_id}", tmpdir=target.parent)
+    made = _book(target, batch.sent, f"{own['title']} {batch.batch_id}")
     sheet = made.sheet(own["sheet"])
     unit = _unit(origin.tree, batch.division_code, batch.division_name)
     visit = _Visit(sheet, _Reader(batch.division_code, origin.tree, role, full=False))
     sheet.columns([width for _, width in visit.columns])
     sheet.title_block(own["title"])
-    sheet.spread((f"村（社区）：{unit}", f"批次：{batch.batch_id}", f"核实期限：{office.chinese_date(batch.due)}"))
-    sheet.spread((own["hint"], f"数据截至：{office.chinese_date(origin.as_of)}", f"共 {rows.height:,} 人"))
+    day = office.chinese_date
+    sheet.spread((f"填报单位（盖章）：{unit}", f"批次：{batch.batch_id}　核实期限：{day(batch.due)}"))
+    sheet.spread((f"下发日期：{day(batch.sent)}　数据截至：{day(origin.as_of)}", f"共 {rows.height:,} 人"))
+    sheet.line(own["hint"], bold=True, font_size=_PAPER)
     for stamp in origin.stamps:
         sheet.line(stamp, role="stamp", font_size=_PAPER)
     if taken is not None:
         sheet.line(taken.line, font_size=_PAPER)
     repeat = visit.heading()
-    for serial, people in enumerate(_households(rows), 1):
-        visit.household(serial, people)
+    visit.rows(rows)
     sheet.line(f"以下无数据，共{rows.height:,}行", role="closing", height=18, font_size=_PAPER)
     sheet.spread([*(f"{who}：" for who in own["signature"]), "日期：　　　年　　月　　日"], height=34, align="left")
     for n, note in enumerate(own["notes"], 1):
@@ -327,7 +330,7 @@ def write_visiting(
 def write_zero(batch: "Batch", target: Path, *, origin: Origin, taken: Taken | None = None) -> Path:
     """Write the zero report of a village with nobody to ask (U32): one page to confirm and sign."""
     own = words()["zero"]
-    made = Book(target, created=batch.sent, title=f"{own['title']} {batch.batch_id}", tmpdir=target.parent)
+    made = _book(target, batch.sent, f"{own['title']} {batch.batch_id}")
     sheet = made.sheet(own["sheet"])
     sheet.columns([18, 22, 22, 22])
     unit = _unit(origin.tree, batch.division_code, batch.division_name)
@@ -341,10 +344,10 @@ def write_zero(batch: "Batch", target: Path, *, origin: Origin, taken: Taken | N
         stamps=origin.stamps,
     )
     body = own["body"].format(as_of=office.chinese_date(origin.as_of), unit=unit, year=origin.insured_year, due=due)
-    sheet.line(body, role="closing", height=64, align="left", text_wrap=True, font_size=12)
+    sheet.line(body, role="closing", height=90, align="left", indent=1, text_wrap=True, font_size=14)
     for title, text in own["asked"]:
-        sheet.text(sheet.row, 0, title, {}, "heading")
-        sheet.merged(1, 3, text, role="closing", height=40, align="left", text_wrap=True)
+        sheet.text(sheet.row, 0, title, {"font_size": 12}, "heading")
+        sheet.merged(1, 3, text, role="closing", height=60, align="left", indent=1, text_wrap=True, font_size=12)
         sheet.row += 1
     sheet.signature(own["signature"])
     sheet.notes(own["notes"])
@@ -379,9 +382,13 @@ class _Reader:
         return _STARS.sub("******", number(row.get("certno"), row))
 
     def separated(self, row: Mapping[str, Any]) -> str:
+        """Whether somebody lives elsewhere, and who else was asked; the places stand in columns of their own."""
         said = "是" if row.get("separated") else "否"
         other = row.get("other_division")
-        return f"{said}，{self.place(other)}同时核实" if other else said
+        if not other:
+            return said
+        side = "居住地" if row.get("role") == "household" else "户籍地"
+        return f"{said}，{side}同时核实"
 
     def last(self, row: Mapping[str, Any]) -> str:
         year = row.get("last_insured_year")
@@ -397,6 +404,7 @@ class _Reader:
         said += [
             VERIFIED if hidden(_TABLE, "tags", self.role, str(tag)) else code_word("group_tag_class", tag)
             for tag in row.get("group_tags") or ()
+            if tag not in words()["book"]["unsaid_tags"]
         ]
         if row.get("contact_name"):
             said.append(f"监护人 {row['contact_name']}")
@@ -411,9 +419,11 @@ class _Reader:
         if not code:
             return ""
         who = row.get("feedback_division")
-        parts = [_day(row.get("feedback_date")), self._reason(code, who), "" if self._own(who) else self.place(who)]
-        if row.get("feedback_until"):
-            parts.append(f"至 {_day(row['feedback_until'])}")
+        said = self._reason(code, who)
+        if said == VERIFIED:
+            return said  # neither until when nor by whom, which would tell more
+        until = f"至 {_day(row['feedback_until'])}" if row.get("feedback_until") else ""
+        parts = (_day(row.get("feedback_date")), said, "" if self._own(who) else self.place(who), until)
         return " ".join(part for part in parts if part)
 
     def suggested(self, row: Mapping[str, Any]) -> str:
@@ -511,6 +521,13 @@ def _where(row: Mapping[str, Any]) -> str:
     return " ".join(part for part in (row.get("sheet") or "", f"第{line}行" if line else "") if part)
 
 
+def _book(target: Path, created: dt.date, title: str) -> Book:
+    """A workbook that nobody but its owner can read."""
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    target.chmod(0o600)
+    return Book(target, created=created, title=title, tmpdir=target.parent, small=True)
+
+
 def _unit(tree: DivisionTree, code: str, name: str) -> str:
     """A division with those above it, from the district down."""
     return "".join(one.name for one in tree.path(code)[1:]) or name
@@ -525,7 +542,7 @@ def _fill(
     """The table with its headings, drop-down list, filter and protection; gives the rows of the headings."""
     given = words()["book"]["given"]
     head = sheet.row
-    sheet.heading([(answered if one.answer else given, one.title) for one in columns])
+    sheet.heading([(one.banner or (answered if one.answer else given), one.title) for one in columns])
     sheet.rows(table, [one.cells() for one in columns], height=_heights(table, columns, full))
     last = sheet.row - 1
     bottom = head + 1
@@ -598,11 +615,11 @@ def _header(sheet: Sheet, made: Book, taken: Taken | None) -> None:
 _PAPER = 10.5
 """Points: nothing on paper is smaller."""
 
-_TICK = 4.6
-_BEFORE = (
-    ("序号", 4.5), ("行码", 12.5), ("姓名", 8.5), ("性别\n年龄", 5.0), ("证件号码", 10.0), ("系统已有情况", 27.0),
-)  # fmt: skip
-_AFTER = (("核实日期", 8.5), ("说明", 13.5))
+_TICK = 4.2
+_KNOWN = 34.0
+_BEFORE = (("序号\n行码", 12.5), ("姓名\n性别 年龄", 10.0), ("证件号码", 9.0), ("系统已有情况", _KNOWN))
+_AFTER = (("核实日期", 8.0), ("说明", 13.0))
+"""Headings and widths; with the boxes between them no wider than A4 landscape, so that nothing is made smaller."""
 
 
 class _Visit:
@@ -619,18 +636,19 @@ class _Visit:
         self._ticks = [(code, said) for code, said in self._own["reasons"] if code in may]
         told = {code for code, _ in self._ticks}
         self._others = [said + (" *" if _needs_end(code) else "") for code, said in may.items() if code not in told]
-        centred = {"align": "center", "text_wrap": True, "font_size": _PAPER}
-        left = {"text_wrap": True, "font_size": _PAPER}
-        boxes = [{"align": "center", "font_size": 14}] * len(self._ticks)
-        self._styles: list[dict[str, Any]] = [centred, centred, left, centred, centred, left, *boxes]
-        self._styles += [centred, centred, left]
-        self._known = next(wide for title, wide in _BEFORE if title == "系统已有情况")
+        centred: dict[str, Any] = {"align": "center", "text_wrap": True, "font_size": _PAPER}
+        left: dict[str, Any] = {"text_wrap": True, "font_size": _PAPER}
+        box: dict[str, Any] = {"align": "center", "font_size": 14}
+        styles = [centred, centred, centred, left, *[box] * len(self._ticks), centred, centred, left]
+        grey: dict[str, Any] = {"bg_color": "#F2F2F2", "align": "left", "font_size": _PAPER}
+        self._people = [Cells(f"c{at}", style=style) for at, style in enumerate(styles)]
+        self._lines = [Cells(f"c{at}", role="closing", style=grey) for at in range(len(styles))]
 
     @property
     def columns(self) -> list[tuple[str, float]]:
         """Headings and widths."""
-        ticks = [(f"{code} {said}", _TICK) for code, said in self._ticks]
-        return [*_BEFORE, *ticks, (self._own["other"], 6.0), *_AFTER]
+        ticks = [(f"{code}\n{said}", _TICK) for code, said in self._ticks]
+        return [*_BEFORE, *ticks, (self._own["other"], 5.5), *_AFTER]
 
     def others(self) -> str:
         """What may be answered besides the boxes."""
@@ -646,26 +664,41 @@ class _Visit:
         self._sheet.heading(paths)
         return first, self._sheet.row - 1
 
-    def household(self, serial: int, people: Sequence[Mapping[str, Any]]) -> None:
-        """A household: a line about it with room for a signature, then its people."""
-        sheet, reader, first = self._sheet, self._reader, people[0]
+    def rows(self, people: pl.DataFrame) -> None:
+        """The people, over each household a line about it with room for a signature."""
+        sheet, width, after = self._sheet, len(self._people), len(_BEFORE)
+        lines: list[list[str]] = []
+        heights: list[float] = []
+        bands: list[bool] = []
+        for serial, household in enumerate(_households(people), 1):
+            row = sheet.row + len(lines)
+            sheet.merge(row, 0, after - 1)
+            sheet.merge(row, after, width - 1)
+            for texts, height in self._household(serial, household):
+                bands.append(len(texts) < width)
+                lines.append([*texts, *[""] * (width - len(texts))])
+                heights.append(height)
+        frame = pl.DataFrame(lines, schema=[(one.name, pl.String) for one in self._people], orient="row")
+        sheet.rows(frame, self._people, height=heights, bands=(bands, self._lines))
+
+    def _household(self, serial: int, people: Sequence[Mapping[str, Any]]) -> Iterable[tuple[list[str], float]]:
+        """Texts and height of the line about a household, then of each of its people."""
+        reader, first = self._reader, people[0]
         home = reader.place(first.get("live_code")) or reader.place(first.get("resd_code"))
         said = f"第{serial}户　户号 {first.get('household_no') or '无'}　{home}　{len(people)}人"
-        sheet.row_height(sheet.row, 21)
-        grey: dict[str, Any] = {"bg_color": "#F2F2F2", "align": "left", "font_size": _PAPER}
-        sheet.merged(0, len(_BEFORE) - 1, said, role="closing", **grey)
-        sheet.merged(len(_BEFORE), len(self._styles) - 1, self._own["person"], role="closing", **grey)
-        sheet.row += 1
+        yield [said, *[""] * (len(_BEFORE) - 1), self._own["person"]], 21.0
         for row in people:
             known = "；".join(part for part in _known(reader, row) if part)
-            lines = max(2, min(_lines(known, self._known), _MOST_LINES))
-            sheet.row_height(sheet.row, 14.5 * lines + 4)
-            who = f"{code_word('gend', row.get('gend'))}\n{'' if row.get('age') is None else row['age']}"
-            texts = [str(row.get("serial") or ""), row.get("row_code"), row.get("psn_name"), who, reader.certno(row)]
-            texts += [known, *["□"] * len(self._ticks), "", "", ""]
-            for at, (text, style) in enumerate(zip(texts, self._styles, strict=True)):
-                sheet.text(sheet.row, at, text or "", style)
-            sheet.row += 1
+            name = row.get("psn_name") or ""
+            need = max(2, _lines(known, _KNOWN * 10 / _PAPER), _lines(name, 9.5) + 1)
+            age = "" if row.get("age") is None else f"{row['age']}岁"
+            texts = [
+                f"{row.get('serial') or ''}\n{row.get('row_code') or ''}",
+                f"{name}\n{code_word('gend', row.get('gend'))} {age}",
+                reader.certno(row),
+                known,
+            ]
+            yield [*texts, *["□"] * len(self._ticks), "", "", ""], 14.0 * min(need, _MOST_LINES) + 4
 
 
 def _households(rows: pl.DataFrame) -> Iterable[list[dict[str, Any]]]:
