@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from canbao.errors import CanbaoError, UserError, masked_traceback
+from canbao.loop.commands import add_commands as loop_commands
 from canbao.portal.commands import add_commands as portal_commands
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     for one in (listed, own, note, ask, confirm, releases):
         one.add_argument("--home", type=Path, required=True, metavar="DIR")
 
+    loop_commands(partial(_command, commands))
     portal_commands(partial(_command, commands))
 
     generate = _command(commands, "generate", _generate, "write a landing area of made-up people, and the truth")
