@@ -133,11 +133,11 @@ def test_a_password_that_must_be_changed_is_not_in_the_way(portal):
 
 @pytest.mark.parametrize("who", ["system_admin", "security_admin", "auditor", "full"])
 def test_who_needs_a_second_factor_needs_it_there(portal, who):
-    portal.add(who, "district" if who == "full" else who, export="full")
+    portal.add(who, "district" if who == "full" else who, export="full", factor=False)
     browser = portal.browser()
     assert "第二因素" in shown(browser.get(through(browser, who)))
     assert browser.get("/account").status_code == 303
-    assert portal.entries(outcome="refused")[-1]["reason"] == "second factor"
+    assert portal.entries(action="sign_in", outcome="refused")[-1]["reason"] == "second factor"
     for more in ({"amr": "otp"}, {"acr": "mfa"}):
         browser = portal.browser()
         assert browser.get(through(browser, who, **more)).status_code == 303
@@ -190,3 +190,14 @@ def test_without_a_provider_there_is_no_such_way(installation):
     assert installation.browser().get("/login/oidc").status_code == 404
     assert oidc._ALGORITHMS
     assert not any(one.startswith("HS") or one == "none" for one in oidc._ALGORITHMS)
+
+
+def test_a_fresh_sign_in_takes_the_place_of_the_password_for_the_second_factor(portal):
+    portal.add("office")
+    browser = portal.browser()
+    browser.get(through(browser, "office"))
+    assert 'name="password"' not in browser.get("/account/second-factor").text
+    portal.clock.forward(minutes=6)
+    assert browser.post("/account/second-factor", do="begin").status_code == 401
+    browser.get(through(browser, "office"))
+    assert browser.set_up_factor("office").status_code == 303

@@ -61,7 +61,7 @@ def test_the_secret_is_sealed(installation):
 def test_set_up_in_the_portal(installation):
     installation.add("office")
     browser = installation.browser("office")
-    assert browser.post("/account/second-factor", do="begin").status_code == 303
+    assert browser.post("/account/second-factor", do="begin", password=PASSWORD).status_code == 303
     page = browser.get("/account/second-factor")
     secret = re.search(r'class="secret">([A-Z2-7 ]+)<', page.text)[1].replace(" ", "")
     assert f"secret={secret}" in page.text

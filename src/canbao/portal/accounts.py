@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from canbao.errors import UserError
+from canbao.home import Home
 from canbao.paths import package_dir
 from canbao.portal import passwords
 from canbao.portal.scope import ADMIN_ROLES, EXPORTS, PEOPLE_ROLES, ROLES
@@ -149,6 +150,7 @@ class Accounts:
     def __init__(
         self, home: Path, settings: PortalSettings | None = None, clock: Callable[[], datetime] = utc_now
     ) -> None:
+        self._home = home
         self.path = home / "portal" / "accounts.db"
         self.settings = settings or PortalSettings()
         self.clock = clock
@@ -393,10 +395,10 @@ class Accounts:
             address: From where.
         """
         name = plain_name(name)[:80]
-        subjects = (f"name:{name}", f"address:{address}")
+        row = self._one("SELECT * FROM account WHERE name = :name", name=name)
+        subjects = (f"name:{name if row else self._blind(name)}", f"address:{address}")
         if self._locked(subjects):
             return SignIn("locked", reason="locked")
-        row = self._one("SELECT * FROM account WHERE name = :name", name=name)
         right = passwords.verify_password(row["password_hash"] if row else passwords.nobodys_hash(), password)
         if row is None or not right or row["state"] == "closed":
             self._failed(subjects)
@@ -415,6 +417,21 @@ class Accounts:
         if account.second_factor:
             return SignIn("code", self.begin(account, address, "password", stage="code"), account)
         return SignIn("ok", self.begin(account, address, "password"), account)
+
+    def right_password(self, account: Account, password: str, address: str) -> str:
+        """Ask somebody who is signed in for the password again; failed tries count as those at sign-in do.
+
+        Returns:
+            `locked` or `wrong`; empty where it is right.
+        """
+        subjects = (f"name:{account.name}", f"address:{address}")
+        if self._locked(subjects):
+            return "locked"
+        row = self._one("SELECT * FROM account WHERE name = :name", name=account.name)
+        if row is not None and passwords.verify_password(row["password_hash"], password):
+            return ""
+        self._failed(subjects)
+        return "wrong"
 
     def begin(self, account: Account, address: str, method: str, stage: str = "in") -> str:
         """Begin a session; the account's other sessions end.
@@ -520,6 +537,10 @@ class Accounts:
 
     # Failures
 
+    def _blind(self, name: str) -> str:
+        """What a name that no account has is counted under: people type numbers and passwords into the wrong field."""
+        return f"#{hmac.new(Home(self._home).key(), b'canbao name ' + name.encode(), hashlib.sha256).hexdigest()}"
+
     def _locked(self, subjects: Sequence[str]) -> bool:
         now = self._now()
         sql = "SELECT until FROM failure WHERE subject = :subject"
@@ -562,11 +583,14 @@ class Accounts:
         with self._writing(journal) as connection:
             connection.execute(update, (secret, plain_name(name)))
 
-    def use_factor(self, name: str, step: int) -> bool:
+    def use_factor(self, name: str, step: int, journal: Journal | None = None) -> bool:
         """Use up a step, and confirm the second factor where it was not; False where the step was used before."""
         update = "UPDATE account SET factor_step = ?, factor_confirmed = 1 WHERE name = ? AND factor_step < ?"
         with self._writing() as connection:
-            return connection.execute(update, (step, plain_name(name), step)).rowcount == 1
+            used = connection.execute(update, (step, plain_name(name), step)).rowcount == 1
+            if used and journal is not None:
+                journal()
+            return used
 
     def code_failed(self, name: str) -> None:
         """Count a wrong code."""
@@ -582,6 +606,12 @@ class Accounts:
             connection.execute(
                 "INSERT OR REPLACE INTO step_up VALUES (?, ?, ?)", (session.id_hash, action, self._now())
             )
+
+    def allowed(self, session: Session, action: str, minutes: float) -> bool:
+        """Whether `allow_action` noted something in the last minutes; it stays noted."""
+        sql = "SELECT at FROM step_up WHERE id_hash = :id_hash AND action = :action"
+        row = self._one(sql, id_hash=session.id_hash, action=action)
+        return row is not None and self._now() - row["at"] <= minutes * 60
 
     def take_action(self, session: Session, action: str) -> bool:
         """Use up what `allow_action` noted; False where there is nothing, or it is too old."""

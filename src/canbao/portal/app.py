@@ -17,7 +17,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from anyio import to_thread
 from starlette.applications import Starlette
@@ -33,7 +33,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from canbao.errors import masked_traceback
 from canbao.paths import package_dir
 from canbao.portal import passwords
-from canbao.portal.accounts import csrf_token
+from canbao.portal.accounts import Session, csrf_token
 from canbao.portal.audit_log import AuditError
 from canbao.portal.page import NAV, Portal, StepUp, Stop, address_of, go, note, portal_of, render
 from canbao.portal.scope import NotFound, refuse
@@ -81,8 +81,8 @@ class Page:
         methods: `GET`, `POST`.
         handler: `module:function` below `canbao.portal.views`; a plain function runs in a thread of its own.
         needs: Capability of `roles.csv`; empty where no sign-in is needed.
-        stage: Whom it serves: `in` (signed in), `change` (also while the password must be changed), `code` (while the
-            second factor is asked for).
+        stage: Whom it serves: `in` (signed in), `change` (also while the password must be changed), `factor` (also
+            while a second factor must be set up), `code` (at every stage, also while the second factor is asked for).
         max_body: Bytes of a form that it takes.
     """
 
@@ -110,7 +110,7 @@ ROUTES: tuple[Page, ...] = (
     Page("/logout", _BOTH, "sign_in:logout", "own_account", stage="code"),
     Page("/account", _GET, "own_account:show", "own_account"),
     Page("/account/password", _BOTH, "own_account:password", "own_account", stage="change"),
-    Page("/account/second-factor", _BOTH, "own_account:second_factor", "own_account"),
+    Page("/account/second-factor", _BOTH, "own_account:second_factor", "own_account", stage="factor"),
     Page("/step-up", _BOTH, "sign_in:confirm", "own_account"),
     Page("/watermark.svg", _GET, "own_account:watermark", "own_account"),
     # Administrators.
@@ -196,6 +196,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        with contextlib.suppress(AuditError):
+            await run_in_threadpool(note_knocks, portal, -1)
         await run_in_threadpool(portal.downloads.close)
         await run_in_threadpool(portal.store.close)
         copies.cancel()
@@ -336,8 +338,10 @@ def _enter(request: Request, page: Page) -> Response | None:
     portal = portal_of(request)
     state = request.state
     state.session, state.scope, state.inside, state.new_browser = None, None, False, ""
+    must = ""
     if page.path != "/healthz":
         portal.audit.probe()
+        note_knocks(portal, int(portal.clock().timestamp() // 60))
     token = request.cookies.get(cookie_name(request), "")
     if token:
         state.session = portal.accounts.session(token)
@@ -349,24 +353,50 @@ def _enter(request: Request, page: Page) -> Response | None:
         state.browser, state.csrf = browser, csrf_token(browser)
     else:
         state.token, state.browser, state.csrf = token, token, csrf_token(token)
-        account = state.session.account
-        # Who came through the provider has no use for a password, nor for changing it.
-        expired = portal.accounts.password_expired(account) and not state.session.method.startswith("oidc")
-        state.inside = state.session.stage == "in" and not expired
-        state.scope = Rights.of(account, portal.tree)
+        state.scope = Rights.of(state.session.account, portal.tree)
+        must = _first(portal, state.session, state.scope)
+        state.inside = state.session.stage == "in" and not must
     if not page.needs:
         return None
     if state.session is None:
-        return go(f"/login?next={quote(address_of(request))}" if request.method == "GET" else "/login")
+        _knocked(request, page, "no session")
+        return go(f"/login?next={quote(address_of(request))}" if request.method != "POST" else "/login")
     if state.session.stage == "code" and page.stage != "code":
+        _knocked(request, page, "second factor")
         return go("/login/code")
-    if not state.inside and page.stage == "in":
-        return go("/account/password")
+    if must and page.stage not in {must, "code"}:
+        _knocked(request, page, "first password" if must == "change" else "no second factor")
+        return go("/account/password" if must == "change" else "/account/second-factor")
     if page.needs not in state.scope.can_do:
         if page.path == "/":
             return go(next((path for path, _, needs in NAV if state.scope.can(needs)), "/account"))
         raise refuse(request, page.needs, request.url.path, "role")
     return None
+
+
+def _first(portal: Portal, session: Session, rights: Rights) -> str:
+    """The stage that must be over before anything else: `change`, `factor`, or empty."""
+    # Who came through the provider has no use for a password, nor for changing it.
+    if portal.accounts.password_expired(session.account) and not session.method.startswith("oidc"):
+        return "change"
+    strong = session.account.second_factor or session.method.startswith("oidc+mfa")
+    return "factor" if rights.must_have_factor and not strong else ""
+
+
+def _knocked(request: Request, page: Page, reason: str) -> None:
+    """Note that somebody asked for a page who is not in; the way in itself is no try."""
+    portal, address = portal_of(request), request.state.address
+    if page.path != "/" and portal.knocks.note_it(address):
+        target = request.path_params.get("person_id") or request.url.path
+        note(request, page.needs, target=str(target), outcome="refused", reason=reason)
+
+
+def note_knocks(portal: Portal, minute: int) -> None:
+    """Note how many more tries there were in a minute that is over."""
+    for address, tries in portal.knocks.counted(minute):
+        portal.audit.append(
+            "no_session", address=address or None, outcome="refused", reason="no session", detail={"tries": tries}
+        )
 
 
 async def _read_form(request: Request) -> None:
@@ -387,7 +417,19 @@ def _from_elsewhere(request: Request) -> bool:
     if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         return True
     origin = request.headers.get("origin", "null")
-    return origin != "null" and urlsplit(origin).netloc != request.headers.get("host", "")
+    if origin == "null" or urlsplit(origin).netloc == request.headers.get("host", ""):
+        return False
+    known = urlsplit(portal_of(request).settings.address)  # behind a proxy that puts another name into `Host`
+    return not known.netloc or _place(urlsplit(origin)) != _place(known)
+
+
+def _place(parts: SplitResult) -> tuple[str, str, int | None]:
+    """Scheme, host and port of an address, as browsers compare them."""
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    return parts.scheme, parts.hostname or "", port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _answer(request: Request, error: Exception) -> Response:

@@ -132,7 +132,7 @@ def _user(arguments: argparse.Namespace) -> int:
         if accounts.get(name) is None:
             raise UserError(f"没有账号 {name}。")
         accounts.set_factor(name, None, partial(write, "second_factor_reset"))
-        print(f"账号 {name} 的动态码已清除。")
+        print(f"账号 {name} 的动态码已清除，本人下次登录后用密码重新设置。")
     else:
         account = accounts.get(name)
         if account is None:
@@ -179,6 +179,8 @@ def _add(arguments: argparse.Namespace, accounts: Any, write: Callable[..., str]
     found = tree.get(division)
     place = f"，区划 {found.name}（{division}）" if found else f"，区划 {division}" if division else ""
     print(f"账号 {account.name} 已建立：角色 {role}{place}，导出 {export}。")
+    if export == "full" or "must_have_second_factor" in capabilities(role):
+        print("该账号必须使用动态码：首次登录后须先在门户中设置，设置前不能使用其他功能。")
 
 
 def _division(text: str) -> str:

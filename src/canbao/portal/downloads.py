@@ -184,21 +184,27 @@ class Downloads:
     async def write(self, order: "Order") -> "Written":
         """Have a list written; the event loop goes on meanwhile.
 
+        A process that is killed takes all along that the others were at, and is missed only by the next task: a list is
+        begun once more.
+
         Raises:
             Busy: Too many wait already.
-            Stop: The list is not there any more, or the process that wrote it died.
+            Stop: The list is not there any more, or the process that wrote it died, twice.
         """
         from canbao.portal.listfile import write_list
 
-        return await self.work(write_list, order, discard=lambda: self.discard(order))
+        return await self.work(write_list, order, discard=lambda: self.discard(order), tries=2)
 
-    async def work(self, task: Callable[..., Done], *arguments: Any, discard: Callable[[], None] | None = None) -> Done:
+    async def work(
+        self, task: Callable[..., Done], *arguments: Any, discard: Callable[[], None] | None = None, tries: int = 1
+    ) -> Done:
         """Have something done by one of the processes; the event loop goes on meanwhile.
 
         Args:
             task: A function of a module; it, what it is given and what it returns can be sent to a process.
             arguments: Of the task.
             discard: Removes what a task that failed, or that nobody waits for any more, left.
+            tries: How often it is begun where processes die.
 
         Raises:
             Busy: Too many wait already.
@@ -217,7 +223,8 @@ class Downloads:
         except BrokenProcessPool:
             self._broken(pool)
             remove()
-            raise Stop("处理文件的进程意外中止，请再试一次。", 503) from None
+            if tries < 2:
+                raise Stop("处理文件的进程意外中止，请再试一次。", 503) from None
         except GoneError:
             remove()
             raise Stop("数据刚刚更新，请刷新页面后重试。", 409) from None
@@ -230,6 +237,7 @@ class Downloads:
             raise
         finally:
             self._waiting -= 1
+        return await self.work(task, *arguments, discard=discard, tries=tries - 1)
 
     def _ready(self) -> ProcessPoolExecutor:
         with self._starting:

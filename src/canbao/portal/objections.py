@@ -9,7 +9,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 from canbao.errors import UserError
 from canbao.portal.words import words
+from canbao.quality.personal import refuse_numbers
 
 LONGEST = 500
 """Characters of a text."""
@@ -25,6 +26,9 @@ OUTCOMES = {"corrected": "已更正", "confirmed": "核实无误", "kept": "不�
 """How a source answers."""
 
 _NUMBER = re.compile(r"\d{6,}")
+
+Journal = Callable[[str], object]
+"""Writes the audit log's entry for an objection's number, before the objection is stored."""
 
 
 class Objections:
@@ -63,7 +67,16 @@ class Objections:
         return next((found for found in self.all() if found["id"] == key), None)
 
     def raise_one(
-        self, person_id: str, about: str, text: str, *, account: str, division: str, publication: str, at: datetime
+        self,
+        person_id: str,
+        about: str,
+        text: str,
+        *,
+        account: str,
+        division: str,
+        publication: str,
+        at: datetime,
+        journal: Journal | None = None,
     ) -> str:
         """Note an objection.
 
@@ -75,6 +88,7 @@ class Objections:
             division: For which division.
             publication: Which publication was looked at.
             at: When.
+            journal: Writes the audit log's entry.
 
         Returns:
             Its number.
@@ -87,9 +101,11 @@ class Objections:
             raise UserError("请选择异议的内容。")
         if not text or len(text) > LONGEST:
             raise UserError(f"请写明哪里不对，不超过 {LONGEST} 字。")
-        if _NUMBER.search(text):
+        if _has_number(text):
             raise UserError("说明里不要写证件号码、电话等长串数字，只写哪里不对、应是什么情况。")
         key = f"Y{at.astimezone(UTC):%Y%m%d}-{secrets.token_hex(4)}"
+        if journal is not None:
+            journal(key)
         self._append(
             {
                 "id": key,
@@ -105,7 +121,9 @@ class Objections:
         )
         return key
 
-    def answer(self, key: str, outcome: str, text: str, *, account: str, at: datetime) -> None:
+    def answer(
+        self, key: str, outcome: str, text: str, *, account: str, at: datetime, journal: Journal | None = None
+    ) -> None:
         """Note what the source answered; a later answer replaces an earlier one.
 
         Raises:
@@ -114,8 +132,10 @@ class Objections:
         text = " ".join(text.split())
         if self.one(key) is None or outcome not in OUTCOMES:
             raise UserError("没有这条异议，或没有选择处理结果。")
-        if len(text) > LONGEST or _NUMBER.search(text):
+        if len(text) > LONGEST or (text and _has_number(text)):
             raise UserError(f"答复不超过 {LONGEST} 字，不要写证件号码、电话等长串数字。")
+        if journal is not None:
+            journal(key)
         self._append(
             {"id": key, "outcome": outcome, "text": text, "account": account, "at": at.isoformat(timespec="seconds")}
         )
@@ -140,3 +160,12 @@ class Objections:
             yield
         finally:
             os.close(descriptor)
+
+
+def _has_number(text: str) -> bool:
+    """Whether a text holds a long number, however it is written."""
+    try:
+        refuse_numbers(text, "说明")
+    except UserError:
+        return True
+    return _NUMBER.search(text) is not None

@@ -150,7 +150,7 @@ def _account(portal: Portal, name: Any, claims: Mapping[str, Any], go_to: str) -
     amr = claims.get("amr")
     strong = claims.get("acr") in settings.acr or (isinstance(amr, list) and any(one in settings.amr for one in amr))
     scope = Scope.of(account, portal.tree)
-    if not strong and (scope.can("must_have_second_factor") or scope.export == "full"):
+    if not strong and scope.must_have_factor:
         message = "该账号须用第二因素登录，而统一身份认证这次没有使用。请改用密码和动态码登录。"
         raise OidcError("second factor", message, account.name)
     stage = "code" if account.second_factor and not strong else "in"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -20,6 +20,7 @@ from canbao.paths import package_dir
 from canbao.portal.accounts import Account, Accounts, Session, utc_now
 from canbao.portal.audit_log import AuditLog
 from canbao.portal.divisions import DivisionTree, current_tree
+from canbao.portal.knocks import Knocks
 from canbao.portal.scope import EXPORT_WORDS, ROLE_WORDS, Scope, refuse
 from canbao.portal.second_factor import SecondFactor, Totp
 from canbao.portal.settings import PortalSettings
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 CHINA = ZoneInfo("Asia/Shanghai")
 
 _NUMBER = re.compile(r"\d{7,}[\dXx]?")
+_IN_TEXT = re.compile(r"\b[0-9a-f]{32}\b|(?:\d[ \u3000]?){10,}\d[Xx]?")
 
 
 class StepUp(Exception):  # noqa: N818 - it is an answer, not a fault
@@ -107,6 +109,11 @@ class Portal:
     def audit(self) -> AuditLog:
         """The audit log."""
         return AuditLog(self.home, self.clock)
+
+    @cached_property
+    def knocks(self) -> Knocks:
+        """Tries of who is not signed in."""
+        return Knocks()
 
     @cached_property
     def second_factor(self) -> SecondFactor:
@@ -241,7 +248,7 @@ def note(
 ) -> str:
     """Write into the audit log who does this, from where, and what it is; durable when this returns.
 
-    Long numbers in the target are cut: people type numbers into addresses.
+    Long numbers in the texts are cut: people type numbers into addresses and forms.
 
     Raises:
         AuditError: It cannot be written; the answer is then 503.
@@ -256,8 +263,8 @@ def note(
         target=None if target is None else _plain(target),
         outcome=outcome,
         rows=rows,
-        reason=reason,
-        detail=detail,
+        reason=None if reason is None else _without_numbers(reason),
+        detail=_without_numbers(detail),
     )
 
 
@@ -266,6 +273,19 @@ def _plain(target: str) -> str:
     if re.fullmatch(r"[0-9a-f]{32}|\d{6}|\d{9}|\d{12}-?", target):
         return target
     return _NUMBER.sub(lambda found: found[0] if len(found[0]) == 12 else f"{found[0][:3]}***", target)[:200]
+
+
+def _without_numbers(value: Any) -> Any:
+    """The same with whatever may be a person's number cut in every text of it; ids and divisions stay."""
+    if isinstance(value, str):
+        return _IN_TEXT.sub(_cut, value)
+    if isinstance(value, Mapping):
+        return {name: _without_numbers(one) for name, one in value.items()}
+    return [_without_numbers(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _cut(found: re.Match[str]) -> str:
+    return found[0] if re.fullmatch(r"[0-9a-f]{32}|\d{12}", found[0]) else f"{found[0][:3]}***"
 
 
 def step_up(request: Request) -> None:
@@ -293,8 +313,13 @@ def step_up(request: Request) -> None:
         raise StepUp
 
 
-def check_code(request: Request, code: str) -> str:
+def check_code(request: Request, code: str, action: str = "second_factor") -> str:
     """Try a code of the second factor; wrong ones are counted and noted.
+
+    Args:
+        request: The request.
+        code: As typed.
+        action: How the audit log calls it where the code is right.
 
     Returns:
         What is wrong, in Chinese; empty where the code is right.
@@ -304,8 +329,8 @@ def check_code(request: Request, code: str) -> str:
     if portal.accounts.code_locked(account.name):
         note(request, "second_factor", target=account.name, outcome="refused", reason="locked")
         return f"动态码错误次数过多，请 {portal.settings.lock_minutes:g} 分钟后再试。"
-    if portal.second_factor.check(account.name, code, portal.clock()):
-        note(request, "second_factor", target=account.name)
+    journal = partial(note, request, action, target=account.name)
+    if portal.second_factor.check(account.name, code, portal.clock(), journal):
         return ""
     portal.accounts.code_failed(account.name)
     note(request, "second_factor", target=account.name, outcome="refused", reason="code")

@@ -103,6 +103,11 @@ class Scope:
         return self.tree.inside(code.removesuffix("-"), self.division)
 
     @property
+    def must_have_factor(self) -> bool:
+        """Whether the account may do nothing before it has a second factor (U3)."""
+        return self.can("must_have_second_factor") or self.export == "full"
+
+    @property
     def range(self) -> tuple[int, int]:
         """First and last tree number that may be seen; (1, 0), which holds nothing, for who sees no people."""
         return (self.division.first, self.division.last) if self.division else (1, 0)

@@ -41,7 +41,7 @@ class Enrolment:
 class SecondFactor(Protocol):
     """What the portal asks of a second factor."""
 
-    def begin(self, name: str, title: str) -> Enrolment:
+    def begin(self, name: str, title: str, journal: Journal | None = None) -> Enrolment:
         """Prepare the second factor of an account; it counts once a code was given."""
         ...
 
@@ -49,7 +49,7 @@ class SecondFactor(Protocol):
         """What `begin` prepared and nobody confirmed yet."""
         ...
 
-    def check(self, name: str, code: str, at: datetime) -> bool:
+    def check(self, name: str, code: str, at: datetime, journal: Journal | None = None) -> bool:
         """Whether a code is right and was not used before; uses it up, and confirms what `begin` prepared."""
         ...
 
@@ -70,10 +70,10 @@ class Totp:
         self._accounts = accounts
         self._home = home
 
-    def begin(self, name: str, title: str) -> Enrolment:
+    def begin(self, name: str, title: str, journal: Journal | None = None) -> Enrolment:
         """See `SecondFactor`."""
         secret = pyotp.random_base32()
-        self._accounts.set_factor(name, self._seal(name, secret))
+        self._accounts.set_factor(name, self._seal(name, secret), journal)
         return _enrolment(secret, name, title)
 
     def pending(self, name: str, title: str) -> Enrolment | None:
@@ -82,7 +82,7 @@ class Totp:
         secret = self._open(name, sealed) if sealed and not confirmed else None
         return _enrolment(secret, name, title) if secret else None
 
-    def check(self, name: str, code: str, at: datetime) -> bool:
+    def check(self, name: str, code: str, at: datetime, journal: Journal | None = None) -> bool:
         """See `SecondFactor`."""
         sealed, _, used = self._accounts.factor(name)
         secret = self._open(name, sealed) if sealed else None
@@ -93,7 +93,7 @@ class Totp:
         totp = pyotp.TOTP(secret)
         for step in range(now - _DRIFT, now + _DRIFT + 1):
             if pyotp.utils.strings_equal(code, totp.generate_otp(step)) and step > used:
-                return self._accounts.use_factor(name, step)
+                return self._accounts.use_factor(name, step, journal)
         return False
 
     def remove(self, name: str, journal: Journal | None = None) -> None:

@@ -48,6 +48,8 @@ class PortalSettings:
 
     Attributes:
         title: `[portal] title`, name of the bureau in the head of every page.
+        address: `[portal] address`, the portal's own address as browsers see it, where a proxy changes `Host`; empty
+            where it does not.
         idle_minutes: Minutes without a request after which a session ends.
         session_hours: Hours after which it ends in any case.
         password_days: Days after which a password must be changed.
@@ -66,6 +68,7 @@ class PortalSettings:
     """
 
     title: str = "医疗保障局参保台账"
+    address: str = ""
     idle_minutes: float = 30
     session_hours: float = 10
     password_days: float = 90
@@ -129,9 +132,14 @@ def _address(value: Any) -> bool:
     return bool(host) and not plain and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
+def _origin(value: Any) -> bool:
+    return _address(value) and urlsplit(value).path in {"", "/"}
+
+
 _KEYS: Mapping[str, Mapping[str, _Key]] = {
     "portal": {
         "title": _Key("title", _text, "文字", str.strip),
+        "address": _Key("address", _origin, "门户的网址（https:// 开头，只到主机名和端口）", lambda v: v.rstrip("/")),
         "idle_minutes": _Key("idle_minutes", _between(1, 120), "1 至 120 的分钟数"),
         "session_hours": _Key("session_hours", _between(0.1, 24), "不超过 24 的小时数"),
         "password_days": _Key("password_days", _between(1, 365), "1 至 365 的天数"),

@@ -49,15 +49,16 @@ def answer(request: Request) -> Response:
     require(request, "see_objections")
     key = field_of(request, "id", 40)
     portal = portal_of(request)
+    outcome = field_of(request, "outcome")
     try:
         Objections(portal.home).answer(
             key,
-            field_of(request, "outcome"),
+            outcome,
             field_of(request, "text", 2000),
             account=account_of(request).name,
             at=portal.clock(),
+            journal=lambda known: note(request, "answer_objection", target=known, result=outcome),
         )
     except UserError as error:
         raise Stop(str(error)) from None
-    note(request, "answer_objection", target=key, result=field_of(request, "outcome"))
     return go("/objections")

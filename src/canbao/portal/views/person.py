@@ -53,19 +53,20 @@ def object_to(request: Request, pub: Publication) -> Response:
     scope, person = _person(request, pub, "object")
     person_id = person["person_id"].hex
     portal = portal_of(request)
+    about = field_of(request, "about")
     try:
-        key = Objections(portal.home).raise_one(
+        Objections(portal.home).raise_one(
             person_id,
-            field_of(request, "about"),
+            about,
             field_of(request, "text", 2000),
             account=account_of(request).name,
             division=scope.division.code if scope.division else "",
             publication=pub.id,
             at=portal.clock(),
+            journal=lambda key: note(request, "object", target=person_id, detail_id=key, about=about),
         )
     except UserError as error:
         raise Stop(str(error)) from None
-    note(request, "object", target=person_id, detail_id=key, about=field_of(request, "about"))
     return go(f"/person/{person_id}#objections")
 
 

@@ -30,7 +30,7 @@ _ASLEEP = "密码正确，但账号尚未授权或因长期未用已休眠，请
 
 async def login(request: Request) -> Response:
     """`/login`: the form, and what it sends."""
-    if request.method == "GET":
+    if request.method != "POST":
         go_to = local_path(request.query_params.get("next", "/"))
         if request.state.inside:
             return go(go_to)
@@ -66,7 +66,17 @@ def _told(request: Request, found: SignIn, name: str, go_to: str) -> Response:
     assert account is not None
     reason = "second factor to come" if found.outcome == "code" else None
     note(request, "sign_in", target=target, account=account.name, role=account.role, reason=reason)
+    _end_the_one_before(request)
     return enter(request, found.token, "/login/code" if found.outcome == "code" else go_to)
+
+
+def _end_the_one_before(request: Request) -> None:
+    """End the session that this browser still held: its id is about to be forgotten there, and must not live on."""
+    session: Session | None = request.state.session
+    if session is not None:
+        if session.stage == "in":
+            note(request, "sign_out", target=session.account.name, reason="signed in anew")
+        portal_of(request).accounts.end(request.state.token)
 
 
 def enter(request: Request, token: str, go_to: str) -> Response:
@@ -88,7 +98,7 @@ async def code(request: Request) -> Response:
 
 def _code(request: Request, session: Session) -> Response:
     portal = portal_of(request)
-    if request.method == "GET":
+    if request.method != "POST":
         return render(request, "code.html", message="")
     fault = check_code(request, field_of(request, "code", 20))
     if fault:
@@ -100,7 +110,7 @@ def _code(request: Request, session: Session) -> Response:
 
 def logout(request: Request) -> Response:
     """`/logout`: a page with the button, and what the button sends."""
-    if request.method == "GET":
+    if request.method != "POST":
         return render(request, "logout.html")
     from canbao.portal.app import cookie_name
 
@@ -183,5 +193,6 @@ def _refused(request: Request, error: Any) -> None:
 def _in(request: Request, found: "Found") -> Response:
     account = found.account
     note(request, "sign_in", target=account.name, account=account.name, role=account.role, method=found.method)
+    _end_the_one_before(request)
     token = portal_of(request).accounts.begin(account, request.state.address, found.method, found.stage)
     return enter(request, token, "/login/code" if found.stage == "code" else found.next)
