@@ -12,6 +12,7 @@ import pytest
 
 from canbao.engine import Warehouse
 from canbao.home import Home
+from canbao.intake import growing
 from canbao.loop import night
 from canbao.loop.dispatch import plan_dispatch, send
 from canbao.loop.state import Loop
@@ -80,6 +81,7 @@ def test_receipts_of_a_day_become_one_file(home: Home) -> None:
     assert (rows[0]["reporter"], rows[3]["reporter"]) == ("", "王某")
     path = home.landing / night.SOURCE / DAYS[0] / "received-0001.csv"
     assert path.stat().st_mode & 0o077 == 0
+    assert growing.age(path) > 86_400  # the longest quiet_seconds: it is whole, and counts tonight
 
 
 def test_what_comes_later_on_the_day_makes_another_file(home: Home) -> None:

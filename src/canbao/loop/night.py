@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import time
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -20,6 +22,8 @@ RECEIPTS = "H*-*.csv"
 """Files of single receipts in a day's folder; what a night has taken stands in `received-0001.csv` and so on."""
 
 _ZONE = ZoneInfo("Asia/Shanghai")
+_SETTLED = 2 * 86_400
+"""Seconds; more than `[intake] quiet_seconds` may be."""
 
 
 def load(night: "Night") -> None:
@@ -110,7 +114,11 @@ def _merge(day: Path) -> int:
     name = f"received-{number:04d}"
     write_atomically(day / f".{name}.json", json.dumps([path.name for path in single]))
     write_atomically(day / f"{name}.csv", _joined(single))
-    day.joinpath(f"{name}.csv").chmod(0o600)
+    whole = day / f"{name}.csv"
+    whole.chmod(0o600)
+    # It came into being whole: its age must not let it be taken for a file that is still being sent.
+    long_ago = time.time() - _SETTLED
+    os.utime(whole, (long_ago, long_ago))
     _remove(day, [path.name for path in single])
     day.joinpath(f".{name}.json").unlink()
     return len(single)
