@@ -1,20 +1,74 @@
 -- title: 网格核实结果 / answers that came back from the villages
--- grain: one row per returned row in force
+-- grain: one row per returned row
 -- rules: LED-1, LED-3
+-- columns:
+--   person_key: by the number, else by the code of the row that was sent; null where neither names anybody
+--   place_code: division in use that answered, as delivered where the division table lacks it
+--   l1, l2, l3, l4: the divisions that it is or lies in
+--   batch_no, serial: row that was sent and that this answers: by its code, else the person's row in that batch, else
+--     the newest row of this person that this division was sent before the visit
+--   in_force: the visit was, and the answer still holds
+WITH
+answer AS (
+    SELECT
+        f.row_no,
+        coalesce(o.person_key, c.person_key) AS person_key,
+        f.batch_id,
+        sent_code(f.row_code) AS row_code,
+        code12(f.division_code) AS division_code,
+        f.reason_code,
+        f.found_date,
+        f.end_date,
+        f.note,
+        CASE WHEN o.person_key IS NULL OR o.person_key = c.person_key THEN c.batch_no END AS batch_no,
+        CASE WHEN o.person_key IS NULL OR o.person_key = c.person_key THEN c.serial END AS serial
+    FROM src_grid_feedback AS f
+    LEFT JOIN other_row AS o ON f.row_no = o.row_no AND o.source = 'grid_feedback'
+    LEFT JOIN sent_person AS c ON sent_code(f.row_code) = c.row_code
+),
+
+by_person AS (
+    SELECT a.row_no, s.batch_no, s.serial, s.row_code
+    FROM answer AS a
+    INNER JOIN sent_person AS s ON a.person_key = s.person_key
+    WHERE
+        a.batch_no IS NULL
+        AND (s.batch_id = a.batch_id OR (s.division_code = a.division_code AND s.sent <= a.found_date))
+    QUALIFY row_number() OVER (
+        PARTITION BY a.row_no ORDER BY (s.batch_id = a.batch_id) DESC, s.batch_no DESC, s.serial
+    ) = 1
+)
+
 SELECT
-    f.row_no,
-    o.person_key,
-    f.batch_id,
-    code12(f.division_code) AS division_code,
-    f.reason_code,
-    f.found_date,
-    f.end_date,
-    f.note,
+    a.row_no,
+    a.person_key,
+    a.batch_id,
+    coalesce(p.row_code, a.row_code) AS row_code,
+    a.division_code,
+    coalesce(d.division_code, a.division_code) AS place_code,
+    d.level AS place_level,
+    d.l1,
+    d.l2,
+    d.l3,
+    d.l4,
+    a.reason_code,
+    a.found_date,
+    a.end_date,
+    a.note,
+    coalesce(a.batch_no, p.batch_no) AS batch_no,
+    coalesce(a.serial, p.serial) AS serial,
     c.code IS NOT NULL AS is_known_reason,
     coalesce(c.waits = 'true', false) AS waits,
     c.priority::INTEGER AS priority,
-    f.found_date <= run.as_of AND (f.end_date IS NULL OR f.end_date >= run.as_of) AS in_force
-FROM src_grid_feedback AS f
+    c.says,
+    coalesce(string_split(c.agrees, '|'), []::VARCHAR[]) AS agrees,
+    coalesce(string_split(c.checked_by, '|'), []::VARCHAR[]) AS checked_by,
+    a.found_date + coalesce(c.grace_days::INTEGER, 0) AS checked_after,
+    a.found_date <= run.as_of AS is_done,
+    a.found_date <= run.as_of AND (a.end_date IS NULL OR a.end_date >= run.as_of) AS in_force
+FROM answer AS a
 CROSS JOIN run
-LEFT JOIN other_row AS o ON f.row_no = o.row_no AND o.source = 'grid_feedback'
-LEFT JOIN code_reason_class AS c ON f.reason_code = c.code
+LEFT JOIN by_person AS p ON a.row_no = p.row_no
+LEFT JOIN division_successor AS s ON a.division_code = s.division_code
+LEFT JOIN division_now AS d ON s.current_code = d.division_code
+LEFT JOIN code_reason_class AS c ON a.reason_code = c.code

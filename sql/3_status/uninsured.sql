@@ -26,7 +26,15 @@
 --   feedback_date: day of that visit
 --   feedback_division: who answered
 --   feedback_until: until when the answer holds
+--   feedback_disputed: two answers contradict and wait for a common superior (待核实); then no answer is in force
+--   suggested_reason: what the data at hand suggest to whoever visits; no status
+--   suggested_from: what that rests on: last_visit, enrollment, population, student, employment, enrollment_history
 --   evidence: what the reason rests on
+WITH
+disputed AS (
+    SELECT DISTINCT person_key FROM feedback_dispute WHERE why = 'disputed'
+)
+
 SELECT
     i.person_id,
     i.certno,
@@ -54,6 +62,9 @@ SELECT
     f.found_date AS feedback_date,
     f.division_code AS feedback_division,
     f.end_date AS feedback_until,
+    q.person_key IS NOT NULL AS feedback_disputed,
+    n.suggested_reason,
+    n.suggested_from,
     json_object(
         'rule', 'LED-2',
         'unpaid', s.unpaid_rlts,
@@ -72,4 +83,6 @@ LEFT JOIN contact AS c ON s.person_key = c.person_key
 LEFT JOIN person_tag AS g ON s.person_key = g.person_key
 LEFT JOIN tag_set AS t ON g.tag_bits = t.tag_bits
 LEFT JOIN feedback_person AS f ON s.person_key = f.person_key
+LEFT JOIN disputed AS q ON s.person_key = q.person_key
+LEFT JOIN suggestion AS n ON s.person_key = n.person_key
 WHERE s.status = 'uninsured'

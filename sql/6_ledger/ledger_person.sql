@@ -11,7 +11,18 @@ duplicate_person AS (
 ),
 
 feedback_known AS (
-    SELECT DISTINCT person_key FROM feedback_row WHERE person_key IS NOT NULL
+    SELECT person_key, bool_or(outcome = 'adopted') AS is_verified
+    FROM feedback_judged
+    WHERE person_key IS NOT NULL
+    GROUP BY person_key
+),
+
+-- overdue is who was asked and of whom nobody has said anything, though one answer was due by now
+asked AS (
+    SELECT person_key, bool_or(is_overdue) AND NOT bool_or(is_answered) AS is_overdue
+    FROM sent_answer
+    WHERE of_year AND NOT is_recalled AND person_key IS NOT NULL
+    GROUP BY person_key
 ),
 
 waiting_person AS (
@@ -54,7 +65,10 @@ fact AS (
         a.person_key IS NOT NULL AS is_aided,
         w.person_key IS NOT NULL AS is_waiting,
         d.person_key IS NOT NULL AS is_duplicate,
-        f.person_key IS NOT NULL AS has_feedback
+        f.person_key IS NOT NULL AS has_feedback,
+        coalesce(f.is_verified, false) AS is_verified,
+        q.person_key IS NOT NULL AS is_dispatched,
+        coalesce(q.is_overdue, false) AS is_overdue
     FROM person_status AS s
     CROSS JOIN run
     CROSS JOIN city
@@ -65,6 +79,7 @@ fact AS (
     LEFT JOIN aided AS a ON s.person_key = a.person_key
     LEFT JOIN duplicate_person AS d ON s.person_key = d.person_key
     LEFT JOIN feedback_known AS f ON s.person_key = f.person_key
+    LEFT JOIN asked AS q ON s.person_key = q.person_key
 )
 
 SELECT
@@ -110,5 +125,9 @@ SELECT
         + flag(is_city_student AND is_insured, 37)  -- student_insured
         + flag(has_feedback, 38)  -- feedback_received
         + flag(insured_last_year, 39)  -- insured_last_year
+        + flag(is_dispatched, 40)  -- dispatched
+        + flag(is_overdue, 41)  -- feedback_overdue
+        + flag(is_verified, 42)  -- feedback_verified
+        + flag(is_dispatched AND is_insured, 43)  -- enrolled_since
     ) AS counted
 FROM fact

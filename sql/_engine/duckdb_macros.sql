@@ -88,3 +88,13 @@ CREATE MACRO same_name(a, b) AS (
 -- a bit of a set: bit n where the condition holds
 CREATE MACRO flag(condition, n) AS (CASE WHEN condition THEN 1::BIGINT << n ELSE 0::BIGINT END);
 CREATE MACRO has_flag(bits, n) AS ((bits & (1::BIGINT << n)) <> 0);
+
+-- a row code as it is kept: people write it with blanks, dashes, small and wide letters (src/canbao/loop/codes.py)
+CREATE MACRO sent_code(x) AS nullif(regexp_replace(
+    upper(translate(
+        x,
+        '０１２３４５６７８９ＡＢＣＤＥＦＧＨＪＫＭＮＰＱＲＳＴＵＶＷＸＹＺ',
+        '0123456789ABCDEFGHJKMNPQRSTUVWXYZ'
+    )),
+    '[^0-9A-Z]', '', 'g'
+), '');

@@ -359,7 +359,7 @@ def measure_list(measure: str, division: str, basis: str) -> tuple[str, dict[str
 @lru_cache
 def measure_name(measure: str) -> str:
     """A measure's name as the ledger prints it."""
-    return load_layout([*measure_bits(), "dispatched", "target_persons"]).column(measure).name
+    return load_layout([*measure_bits(), "target_persons"]).column(measure).name
 
 
 def tag_choices(scope: Scope) -> dict[str, str]:
