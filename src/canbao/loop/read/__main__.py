@@ -55,11 +55,9 @@ def main(source: str, target: str, day: str | None = None) -> None:
     }
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(handle, "w", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - a handle
-        json.dump(head, file, ensure_ascii=False)
-        file.write("\n")
+        file.write(json.dumps(head, ensure_ascii=False) + "\n")
         for row in reading.rows:
-            json.dump([row[name] for name in COLUMNS], file, ensure_ascii=False)
-            file.write("\n")
+            file.write(json.dumps([row[name] for name in COLUMNS], ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from canbao.intake.definitions import code_table
 from canbao.intake.values import OK, bare, means_blank, read_date
@@ -29,6 +30,7 @@ class Reason:
     problem: str = ""
 
 
+@lru_cache(4096)
 def read_reason(text: str) -> Reason:
     """Reads a reason: a code, a word of the table, or both, with or without something added behind a separator."""
     if means_blank(text):

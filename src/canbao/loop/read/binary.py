@@ -1,5 +1,6 @@
 """Old workbooks (.xls, .et) and OpenDocument sheets, by calamine: text as its spreadsheet shows it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from canbao.loop.read import limits
 from canbao.loop.read.grid import Grid, Line
 from canbao.loop.read.words import refused
+
+_LONG = re.compile(r"\d{16,}")
 
 
 def read_binary(path: Path) -> Iterator[Grid]:
@@ -25,7 +28,7 @@ def read_binary(path: Path) -> Iterator[Grid]:
 
 
 def _sheet(reader: Any, place: int, name: str) -> Grid:
-    """A sheet. Read as yes or no, only number cells have a value: that tells them from numbers kept as text."""
+    """A sheet."""
     try:
         sheet = reader.load_sheet(place, header_row=None, skip_rows=0, dtypes="string")
         table = sheet.to_arrow()
@@ -36,15 +39,32 @@ def _sheet(reader: Any, place: int, name: str) -> Grid:
     texts: dict[int, dict[int, str]] = {}
     cut: dict[int, set[int]] = {}
     for column, values in enumerate(table.columns):
-        for row in values.is_valid().to_numpy(zero_copy_only=False).nonzero()[0].tolist():
-            text = values[row].as_py()
-            if not text.strip():
+        for row, text in enumerate(values.to_pylist()):
+            if not text or text.isspace():
                 continue
             if len(text) > limits.CELL_SIGNS:
-                text = text[: limits.CELL_SIGNS]
                 cut.setdefault(row, set()).add(column)
-            texts.setdefault(row, {})[column] = text.removesuffix(" 00:00:00")
+            texts.setdefault(row, {})[column] = text[: limits.CELL_SIGNS].removesuffix(" 00:00:00")
             if len(texts) > limits.ROWS:
                 raise refused("too_many_rows", count=f"{limits.ROWS:,}")
-    lines = [Line(row + 1, texts[row], cut=frozenset(cut.get(row, ()))) for row in sorted(texts)]
+    numbers = _long_numbers(reader, place, texts)
+    lines = [
+        Line(row + 1, texts[row], numbers=frozenset(numbers.get(row, ())), cut=frozenset(cut.get(row, ())))
+        for row in sorted(texts)
+    ]
     return Grid(name, lines, hidden=sheet.visible != "visible", typed=False)
+
+
+def _long_numbers(reader: Any, place: int, texts: dict[int, dict[int, str]]) -> dict[int, set[int]]:
+    """Columns, by row, where 16 digits and more are a number, whose end is lost.
+
+    Read as yes or no, only number cells have a value: that tells them from numbers kept as text.
+    """
+    columns = {column for cells in texts.values() for column, text in cells.items() if _LONG.fullmatch(text)}
+    found: dict[int, set[int]] = {}
+    for column in columns:
+        sheet = reader.load_sheet(place, header_row=None, skip_rows=0, dtypes={column: "boolean"}, use_columns=[column])
+        for row, value in enumerate(sheet.to_arrow().columns[0].to_pylist()):
+            if value is not None and _LONG.fullmatch(texts.get(row, {}).get(column, "")):
+                found.setdefault(row, set()).add(column)
+    return found

@@ -21,6 +21,12 @@ COLUMNS = 500
 SHEETS = 300
 """Most sheets: a township sends the lists of its villages as sheets of one workbook."""
 
+STRINGS = 1_500_000
+"""Most different texts of a workbook."""
+
+ELEMENTS = 12_000_000
+"""Most elements of a workbook's parts."""
+
 CELL_SIGNS = 2_000
 """Longer cells are cut."""
 

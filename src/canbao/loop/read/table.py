@@ -2,6 +2,7 @@
 
 import json
 import re
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -20,9 +21,11 @@ ANSWERS = ("reason", "found_date", "end_date", "note", "reporter")
 _MERGEABLE = frozenset({"batch_id", "division_code", *ANSWERS})
 _PARENTHESIS = re.compile(r"\([^()]*\)$")
 _CHINESE = re.compile("[\u3400-\u9fff]")
+_DIGITS = re.compile(r"\d")
 _LONG_NUMBER = re.compile(r"\d{5,}")
 _ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)", re.IGNORECASE)
-_LEAST_NAMES = 3
+_LEAST_NAMES, _LONGEST_HEADING = 3, 40
+_MOST_FILLED = 5 * limits.ROWS
 
 
 @cache
@@ -50,15 +53,28 @@ class Head:
         line: Its row.
         places: Columns of each field, the ones that count.
         titles: Text of every column's heading.
+        names: What its columns are called in `Returned.rows.raw`.
     """
 
     line: int
     places: dict[str, list[int]]
     titles: dict[int, str]
+    names: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether it says where the persons stand."""
+        return any(name in self.places for name in KEYS)
 
     def title(self, name: str) -> str:
         """The heading of a field, without line breaks."""
         return squeeze(self.titles.get(self.places[name][0], "")) or words()["headings"][name][0]
+
+
+def _named(line: Line) -> int:
+    """How many of a line's cells are headings."""
+    plain = [normalise(title) for title in line.cells.values() if len(title) <= _LONGEST_HEADING]
+    return sum(one in _headings() or _PARENTHESIS.sub("", one) in _headings() for one in plain)
 
 
 def find_head(line: Line, above: Line | None = None) -> Head | None:
@@ -70,7 +86,7 @@ def find_head(line: Line, above: Line | None = None) -> Head | None:
     weak: dict[str, list[tuple[int, int]]] = {}
     ours = False
     for column, title in sorted(titles.items()):
-        if len(title) > 40:
+        if len(title) > _LONGEST_HEADING:
             continue
         plain = normalise(title)
         bare_title = _PARENTHESIS.sub("", plain)
@@ -82,7 +98,8 @@ def find_head(line: Line, above: Line | None = None) -> Head | None:
     if not ours:
         for name, hits in weak.items():
             found.setdefault(name, hits)
-    if len(found) < 2 or (not any(name in found for name in KEYS) and len(found) < _LEAST_NAMES):
+    keyed = any(name in found for name in KEYS)
+    if len(found) < (2 if keyed else _LEAST_NAMES):
         return None
     places = {}
     for name, hits in found.items():
@@ -139,6 +156,7 @@ class _Sheet:
         self.grid = grid
         self.head: Head | None = None
         self.title_batch: str | None = None
+        self.merged_reasons: set[int] = set()
         self.totals = 0
         self.heads = 0
 
@@ -153,11 +171,11 @@ class _Sheet:
             return
         if self.grid.hidden:
             count = sum(1 for one in self.grid.lines if one.number > min(heads) and one.number not in heads)
-            if count and any(name in next(iter(heads.values())).places for name in KEYS):
+            if count and heads[min(heads)].has_key:
                 self.tell(0, "hidden_sheet", count=count)
             return
         first = heads[min(heads)]
-        if not any(name in first.places for name in KEYS) and not self._code_column(first):
+        if not first.has_key and not self._code_column(first):
             self.reading._unread.append("no_key_column")
             self.tell(0, "no_key_column")
             return
@@ -188,24 +206,27 @@ class _Sheet:
             self.reading.notes.append(note("repeated_head", sheet=name, count=self.heads - 1))
 
     def _heads(self) -> dict[int, Head]:
-        """The heads of the sheet by their last line."""
+        """The heads of the sheet by their last line: the first, and those of lists that were pasted below."""
         found: dict[int, Head] = {}
+        keys: list[int] = []
         above: Line | None = None
         for line in self.grid.lines:
+            if any(_DIGITS.search(line.cells.get(column, "")) for column in keys):
+                above = None
+                continue  # a person: the usual case, and the quick one
             head = find_head(line)
-            both = find_head(line, above) if above is not None and above.number == line.number - 1 else None
-            more = both is not None and (head is None or len(both.places) > len(head.places))
-            if more and above is not None and (head is not None or not self._is_data(line)):
-                found.pop(above.number, None)
-                head = both
+            if above is not None and above.number == line.number - 1 and 2 * _named(line) >= max(2, len(line.cells)):
+                both = find_head(line, above)
+                if both is not None and (head is None or len(both.places) > len(head.places)):
+                    found.pop(above.number, None)
+                    head = both
+            if head is not None and found and not head.has_key and len(head.places) <= _LEAST_NAMES:
+                head = None  # a line for signatures
             if head is not None:
                 found[line.number] = head
+                keys = [column for name in KEYS for column in head.places.get(name, ())]
             above = line
         return found
-
-    def _is_data(self, line: Line) -> bool:
-        shape = words()["rows"]["code_shape"]
-        return any(re.fullmatch(shape, _codelike(text)) or _LONG_NUMBER.search(text) for text in line.cells.values())
 
     def _code_column(self, head: Head) -> bool:
         """Looks for row codes in a column whose heading does not say so."""
@@ -218,7 +239,7 @@ class _Sheet:
 
     def _keep_code_column(self, first: Head) -> None:
         assert self.head is not None
-        if not any(name in self.head.places for name in KEYS) and "row_code" in first.places:
+        if not self.head.has_key and "row_code" in first.places:
             self.head.places["row_code"] = first.places["row_code"]
 
     def _find_codes(self, after: int) -> int | None:
@@ -253,10 +274,11 @@ class _Sheet:
         if not self.grid.merged:
             return
         by_number = {line.number: line for line in self.grid.lines}
-        self.merged_reasons: set[int] = set()
+        numbers = sorted(by_number)
+        filled = 0
         for first, last, column in self.grid.merged:
             top = by_number.get(first)
-            if top is None or column not in top.cells or last - first > limits.ROWS or first in heads:
+            if top is None or column not in top.cells or first in heads:
                 continue
             before = [at for at in heads if at < first]
             if not before:
@@ -265,17 +287,19 @@ class _Sheet:
             names = [name for name, columns in head.places.items() if column in columns]
             if not names or names[0] not in _MERGEABLE:
                 continue
-            for number in range(first, last + 1):
-                line = by_number.get(number)
-                if line is None or number in heads:
+            rows = numbers[bisect_left(numbers, first) : bisect_right(numbers, last)]
+            filled += len(rows)
+            if filled > _MOST_FILLED:
+                raise refused("suspicious")
+            for number in rows:
+                line = by_number[number]
+                if number in heads:
                     continue
                 line.cells.setdefault(column, top.cells[column])
                 if column in top.numbers:
                     line.numbers |= {column}
                 if names[0] == "reason":
                     self.merged_reasons.add(number)
-
-    merged_reasons: set[int] = set()  # noqa: RUF012 - replaced where there are any
 
     def _row(self, line: Line) -> None:
         head = self.head
@@ -383,14 +407,26 @@ def _shown(text: str) -> str:
 
 def _raw(line: Line, head: Head) -> str:
     """The row as JSON, headings and cells; what is too much is left out."""
+    if sum(map(len, line.cells.values())) < limits.RAW_BYTES // 6:
+        text = json.dumps({_heading(column, head): cell for column, cell in line.cells.items()}, ensure_ascii=False)
+        if 3 * len(text) <= limits.RAW_BYTES:  # a sign has four bytes at most, a Chinese one three
+            return text
     kept: dict[str, str] = {}
     size = 2
     for column in sorted(line.cells):
-        title = squeeze(head.titles.get(column, ""))[:40] or f"第{column + 1}列"
-        title = title if title not in kept else f"{title}_{column + 1}"
-        text = line.cells[column][:300]
-        size += len(json.dumps([title, text], ensure_ascii=False).encode("utf-8", "replace")) + 2
+        cell = line.cells[column][:300]
+        size += len(json.dumps([_heading(column, head), cell], ensure_ascii=False).encode("utf-8", "replace")) + 2
         if size > limits.RAW_BYTES:
             break
-        kept[title] = text
+        kept[_heading(column, head)] = cell
     return json.dumps(kept, ensure_ascii=False)
+
+
+def _heading(column: int, head: Head) -> str:
+    """What a cell is called in `raw`: its heading, told from others that are alike."""
+    known = head.names.get(column)
+    if known is None:
+        known = squeeze(head.titles.get(column, ""))[:40] or f"第{column + 1}列"
+        known = f"{known}_{column + 1}" if known in head.names.values() else known
+        head.names[column] = known
+    return known

@@ -26,7 +26,7 @@ _PLACE = re.compile(r"\$?([A-Za-z]{1,4})\$?(\d{1,8})")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _NOT_SHOWN = re.compile(r'"[^"]*"|\\.|\[(?!h+\]|m+\]|s+\])[^\]]*\]|_.|\*.', re.IGNORECASE)
 _DATE_FORMATS = frozenset([*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)])
-_MOST_MERGED = 20_000
+_MOST_MERGED, _MOST_NAMES = 20_000, 5_000
 
 
 def read_xlsx(path: Path, notes: list[str]) -> Iterator[Grid]:
@@ -59,6 +59,8 @@ class _Book:
         self.archive = archive
         self.parts = {one.filename.replace("\\", "/").lstrip("/").casefold(): one for one in archive.infolist()}
         self.left = limits.UNPACKED
+        self.elements = limits.ELEMENTS
+        self.external = False
         self.notes = notes
         self.shared: list[str] = []
         self.dates: list[bool] = []
@@ -94,18 +96,25 @@ class _Book:
         names: dict[str, str] = {}
 
         def local(name: str) -> str:
-            known = names.get(name)
-            if known is None:
-                known = names[name] = name.rpartition(":")[2]
-                if len(names) > 5_000:
-                    raise refused("suspicious")
-            return known
+            names[name] = name.rpartition(":")[2]
+            if len(names) > _MOST_NAMES:
+                raise refused("suspicious")
+            return names[name]
+
+        def started(name: str, attributes: dict[str, str]) -> None:
+            self.elements -= 1
+            if self.elements < 0:
+                raise refused("too_many_rows", count=f"{limits.ROWS:,}")
+            start(names.get(name) or local(name), attributes)
+
+        def ended(name: str) -> None:
+            end(names.get(name) or local(name))
 
         def refuse(*_: object) -> None:
             raise refused("suspicious")
 
-        parser.StartElementHandler = lambda name, attributes: start(local(name), attributes)
-        parser.EndElementHandler = lambda name: end(local(name))
+        parser.StartElementHandler = started
+        parser.EndElementHandler = ended
         parser.CharacterDataHandler = text
         parser.StartDoctypeDeclHandler = refuse
         parser.EntityDeclHandler = refuse
@@ -116,8 +125,6 @@ class _Book:
                     raise refused("unpacked", count=limits.UNPACKED >> 20)
                 parser.Parse(data)
             parser.Parse(b"", True)
-
-    external = False
 
     def _relations(self, part: str) -> dict[str, tuple[str, str]]:
         """Kind and target of each relation of a part; external ones are left out."""
@@ -178,6 +185,8 @@ class _Book:
             nonlocal inside, phonetic
             if name == "si":
                 self.shared.append(_unescaped("".join(pieces)))
+                if len(self.shared) > limits.STRINGS:
+                    raise refused("too_many_rows", count=f"{limits.ROWS:,}")
             elif name == "rPh":
                 phonetic = False
             elif name == "t":
