@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     schedule.add_argument("--cron", default="0 2 * * *", help='default "0 2 * * *", in China\'s time')
 
     feedback = _command(commands, "feedback", _feedback, "check returned village sheets and take in what is right")
-    feedback.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".xlsx, .csv or .txt")
+    feedback.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".xlsx, .xls, .csv or .txt")
     feedback.add_argument("--home", type=Path, required=True, metavar="DIR")
     feedback.add_argument("--as-of", type=_day, metavar="DATE", help="day the sheets came back; default today")
 

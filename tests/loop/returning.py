@@ -145,7 +145,7 @@ class World:
                     for serial, key in enumerate(asked, 1)
                 ]  # fmt: skip
             frame = pl.DataFrame(rows)
-            codes = row_codes(b"key", frame["batch_no"], frame["serial"], frame["person_id"])
+            codes = row_codes(b"key", *(frame[name].to_list() for name in ("batch_no", "serial", "person_id")))
             self.codes |= dict(zip(zip(frame["key"], frame["division_code"], strict=True), codes, strict=True))
             frame = frame.with_columns(pl.Series("row_code", codes))
             missing = [pl.lit(None, kind).alias(name) for name, kind in state.SENT.items() if name not in frame.columns]

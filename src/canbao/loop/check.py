@@ -145,12 +145,7 @@ def as_returned(rows: pl.DataFrame, day: date) -> tuple[pl.DataFrame, pl.DataFra
     blank: list[tuple[str, int | None]] = []
     for row in rows.iter_rows(named=True):
         one = _as_returned(row, day)
-        if (
-            one["reason_text"] is None
-            and one["reason_code"] is None
-            and one["note"] is None
-            and one["end_text"] is None
-        ):
+        if not one["has_formula"] and all(one[name] is None for name in _ANSWERED):
             if one["has_code"] or one["certno"] is not None:
                 blank.append((one["sheet"], one["code_batch"] or one["batch_said"]))
             continue
@@ -194,6 +189,9 @@ def _as_returned(row: Mapping[str, Any], day: date) -> dict[str, Any]:
         "received_on": day,
     }
 
+
+_ANSWERED = ("reason_text", "reason_code", "note", "end_text")
+"""What makes an answer of a row; a date alone, drawn down over all rows, does not. A formula may hide one."""
 
 _SAID = (
     "row_code", "batch_id", "certno", "certno_shown", "psn_name", "division_code", "reason", "found_date", "end_date",
