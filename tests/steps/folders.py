@@ -5,6 +5,7 @@ A case is a folder `tests/steps/<table>/<case>/` with
 - `given.<source>.csv` rows of a source as staged (only the columns that matter; blank is null), any number of them,
 - `previous.person.csv`, `previous.ledger.csv`, `previous.file.csv` rows of the publication before this one, with
   `previous.run.csv` (`rules_changed`, `code_changed`) or without: then neither rules nor program have changed,
+- `sent.batch.csv`, `sent.row.csv` what was sent to the villages, as a night knows it (`sent_batch`, `sent_row`),
 - `expect.csv` the rows that `<table>` must have, with the columns that matter, in any order,
 - `run.toml` (may be absent): `as_of`, `insured_year`, `jurisdiction`, `where` (a condition on the
   table's rows, where it has many), and `[rules]` laid over the parameters.
@@ -65,7 +66,8 @@ class Case:
         self.people: dict[str, str] = {}
         texts = {p.name.split(".")[1]: p.read_text("utf-8") for p in sorted(folder.glob("given.*.csv"))}
         self.previous = {p.name.split(".")[1]: p.read_text("utf-8") for p in sorted(folder.glob("previous.*.csv"))}
-        for text in [*texts.values(), *self.previous.values()]:
+        self.sent = {p.name.split(".")[1]: p.read_text("utf-8") for p in sorted(folder.glob("sent.*.csv"))}
+        for text in [*texts.values(), *self.previous.values(), *self.sent.values()]:
             for name, brdy in _PERSON.findall(text):
                 if brdy or name not in self.people:
                     self.people[name] = made_up_number(name, brdy or "19900101")
@@ -87,6 +89,7 @@ class Case:
         self.warehouse.load_parameters(RunParameters(as_of, year, rules, KEY))
         self._load_sources(texts)
         self._load_previous()
+        self._load_sent()
 
     def _load_sources(self, texts: dict[str, str]) -> None:
         definitions = load_definitions()
@@ -142,6 +145,16 @@ class Case:
                     values["person_id"] = self._person_id(values["person_id"])
                 marks = ", ".join("?" for _ in values)
                 con.execute(f"INSERT INTO {name} ({', '.join(values)}) VALUES ({marks})", list(values.values()))
+
+    def _load_sent(self) -> None:
+        for table, text in self.sent.items():
+            for row in self._rows(text):
+                values = {key: cell for key, cell in row.items() if cell is not None}
+                if "person_id" in values:
+                    values["person_id"] = self._person_id(values["person_id"])
+                marks = ", ".join("?" for _ in values)
+                into = f"sent_{table} ({', '.join(values)})"
+                self.warehouse.con.execute(f"INSERT INTO {into} VALUES ({marks})", list(values.values()))
 
     def _person_id(self, number: str) -> str:
         return hashlib.sha256((KEY.hex() + number).encode()).hexdigest()[:32]
