@@ -153,3 +153,24 @@ def test_lint_finds_what_is_wrong(tmp_path):
     faults = " ".join(lint_workbook(tmp_path / "a.xlsx"))
     for word in ("formula", "link out", "overlap", "one cell", "hides"):
         assert word in faults
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_rows_may_each_have_their_height_and_lines_over_groups_their_style(tmp_path, slow):
+    book = office.Book(tmp_path / "a.xlsx", created=DAY, title="名单", small=True, size=11)
+    sheet = book.sheet("名单")
+    sheet.columns([12, 12])
+    rows = pl.DataFrame({"a": ["第一组", "=1", "甲"], "b": ["", "乙", None]})
+    if slow:
+        sheet._rows_at_once = sheet._rows_one_by_one
+    sheet.merge(sheet.row, 0, 1)
+    plain, line = [[office.Cells(name, role=role) for name in "ab"] for role in ("body", "total")]
+    sheet.rows(rows, plain, height=[30, 21, 45], bands=([True, False, False], line))
+    sheet.closing_line(3)
+    assert lint_workbook(book.close()) == []
+    made = openpyxl.load_workbook(tmp_path / "a.xlsx").active
+    assert [made.row_dimensions[n].height for n in (1, 2, 3)] == [30, 21, 45]
+    assert [made.cell(n, 1).font.b for n in (1, 2, 3)] == [True, False, False]
+    assert [[cell.value for cell in row] for row in made["A1:B3"]] == [["第一组", None], ["=1", "乙"], ["甲", None]]
+    assert made["A2"].data_type == "s" and made["A2"].quotePrefix and made["A3"].font.sz == 11
+    assert {str(one) for one in made.merged_cells.ranges} == {"A1:B1", "A4:B4"}

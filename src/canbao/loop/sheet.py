@@ -21,6 +21,7 @@ import polars as pl
 from canbao.paths import package_dir
 from canbao.portal.divisions import DivisionTree, current_tree
 from canbao.portal.fields import VERIFIED, bureau, hidden, is_child, number, place, show_of
+from canbao.portal.scope import PEOPLE_ROLES
 from canbao.portal.words import code_table, code_word, insurance, word
 from canbao.reports import office
 from canbao.reports.office import Book, Cells, Sheet
@@ -162,6 +163,12 @@ def choices(role: str) -> tuple[str, ...]:
     )
 
 
+def _role(batch: "Batch", taker: str) -> str:
+    """Whose eyes a sheet is for: those of the batch's level, or of who takes it where these may see less."""
+    own = ROLES[batch.level]
+    return max(own, taker, key=PEOPLE_ROLES.index) if taker in PEOPLE_ROLES else own
+
+
 def _needs_end(code: str) -> bool:
     return code_table("reason_class").get(code, {}).get("needs_end") == "true"
 
@@ -185,13 +192,13 @@ def write_sheet(
         target: File to write.
         origin: The publication that the rows are of.
         full: Numbers in full; that somebody may have them is for the caller to know.
-        role: Whose sheet it is; by default that of the batch's level.
+        role: Of who takes it. A sheet is passed on: nobody's says more than that of the batch's level may know.
         taken: Who took it from the portal.
 
     Returns:
         The file.
     """
-    own, role = words()["book"], role or ROLES[batch.level]
+    own, role = words()["book"], _role(batch, role)
     columns = _columns()
     table = _table(rows, _Reader(batch.division_code, origin.tree, role, full), {"batch_id": batch.batch_id})
     made = _book(target, batch.sent, f"{own['title']} {batch.batch_id}")
@@ -294,14 +301,14 @@ def write_visiting(
         batch: The batch.
         target: File to write.
         origin: The publication that the rows are of.
-        role: Whose sheet it is; by default that of the batch's level.
+        role: Of who takes it. A sheet is passed on: nobody's says more than that of the batch's level may know.
         taken: Who took it from the portal.
 
     Returns:
         The file.
     """
-    own, role = words()["visit"], role or ROLES[batch.level]
-    made = _book(target, batch.sent, f"{own['title']} {batch.batch_id}")
+    own, role = words()["visit"], _role(batch, role)
+    made = _book(target, batch.sent, f"{own['title']} {batch.batch_id}", _PAPER)
     sheet = made.sheet(own["sheet"])
     unit = _unit(origin.tree, batch.division_code, batch.division_name)
     visit = _Visit(sheet, _Reader(batch.division_code, origin.tree, role, full=False))
@@ -310,18 +317,18 @@ def write_visiting(
     day = office.chinese_date
     sheet.spread((f"填报单位（盖章）：{unit}", f"批次：{batch.batch_id}　核实期限：{day(batch.due)}"))
     sheet.spread((f"下发日期：{day(batch.sent)}　数据截至：{day(origin.as_of)}", f"共 {rows.height:,} 人"))
-    sheet.line(own["hint"], bold=True, font_size=_PAPER)
+    sheet.line(own["hint"], bold=True)
     for stamp in origin.stamps:
-        sheet.line(stamp, role="stamp", font_size=_PAPER)
+        sheet.line(stamp, role="stamp")
     if taken is not None:
-        sheet.line(taken.line, font_size=_PAPER)
+        sheet.line(taken.line)
     repeat = visit.heading()
     visit.rows(rows)
-    sheet.line(f"以下无数据，共{rows.height:,}行", role="closing", height=18, font_size=_PAPER)
+    sheet.line(f"以下无数据，共{rows.height:,}行", role="closing", height=18)
     sheet.spread([*(f"{who}：" for who in own["signature"]), "日期：　　　年　　月　　日"], height=34, align="left")
     for n, note in enumerate(own["notes"], 1):
         line = f"{'说明：' if n == 1 else '　　　'}{n}.{note.format(others=visit.others())}"
-        sheet.line(line, role="note", font_size=_PAPER)
+        sheet.line(line, role="note")
     sheet.print_setup(repeat=repeat, footer_left=batch.batch_id, footer_right=unit, one_page=False)
     _header(sheet, made, taken)
     return made.close()
@@ -383,7 +390,9 @@ class _Reader:
 
     def separated(self, row: Mapping[str, Any]) -> str:
         """Whether somebody lives elsewhere, and who else was asked; the places stand in columns of their own."""
-        said = "是" if row.get("separated") else "否"
+        if row.get("separated") is None:
+            return ""
+        said = "是" if row["separated"] else "否"
         other = row.get("other_division")
         if not other:
             return said
@@ -521,11 +530,11 @@ def _where(row: Mapping[str, Any]) -> str:
     return " ".join(part for part in (row.get("sheet") or "", f"第{line}行" if line else "") if part)
 
 
-def _book(target: Path, created: dt.date, title: str) -> Book:
+def _book(target: Path, created: dt.date, title: str, size: float = 10) -> Book:
     """A workbook that nobody but its owner can read."""
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
     target.chmod(0o600)
-    return Book(target, created=created, title=title, tmpdir=target.parent, small=True)
+    return Book(target, created=created, title=title, tmpdir=target.parent, small=True, size=size)
 
 
 def _unit(tree: DivisionTree, code: str, name: str) -> str:
@@ -636,11 +645,11 @@ class _Visit:
         self._ticks = [(code, said) for code, said in self._own["reasons"] if code in may]
         told = {code for code, _ in self._ticks}
         self._others = [said + (" *" if _needs_end(code) else "") for code, said in may.items() if code not in told]
-        centred: dict[str, Any] = {"align": "center", "text_wrap": True, "font_size": _PAPER}
-        left: dict[str, Any] = {"text_wrap": True, "font_size": _PAPER}
+        centred: dict[str, Any] = {"align": "center", "text_wrap": True}
+        left: dict[str, Any] = {"text_wrap": True}
         box: dict[str, Any] = {"align": "center", "font_size": 14}
         styles = [centred, centred, centred, left, *[box] * len(self._ticks), centred, centred, left]
-        grey: dict[str, Any] = {"bg_color": "#F2F2F2", "align": "left", "font_size": _PAPER}
+        grey: dict[str, Any] = {"bg_color": "#F2F2F2", "align": "left"}
         self._people = [Cells(f"c{at}", style=style) for at, style in enumerate(styles)]
         self._lines = [Cells(f"c{at}", role="closing", style=grey) for at in range(len(styles))]
 

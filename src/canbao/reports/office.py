@@ -146,6 +146,7 @@ class Book:
         tmpdir: Folder for the rows on their way to the file; it takes the uncompressed size of the sheets.
         small: Put the file's parts together in memory: for many workbooks of few rows, each of which would cost a
             dozen files otherwise.
+        size: Of the fonts below the title, in points.
 
     Rows must be written from top to bottom: only the current row is held in memory.
     """
@@ -159,8 +160,10 @@ class Book:
         fonts: Fonts | None = None,
         tmpdir: Path | None = None,
         small: bool = False,
+        size: float = 10,
     ) -> None:
         self.path = path
+        self.size = size
         self.sheets: list[Sheet] = []
         self.fonts = fonts or Fonts()
         options: dict[str, Any] = {
@@ -179,7 +182,7 @@ class Book:
         self.workbook.set_properties({"title": title, "created": dt.datetime.combine(created, dt.time())})
         self.workbook.set_size(1366 * 15, 768 * 15)
         self.made: dict[tuple[int, int, str], dict[Any, str]] = {}  # cells written before, see `Sheet.rows`
-        self._roles = self._make_roles(self.fonts)
+        self._roles = self._make_roles(self.fonts, size)
         self._formats: dict[tuple[Any, ...], Format] = {}
 
     def style(self, role: str = "body", **more: Any) -> Format:
@@ -196,20 +199,27 @@ class Book:
         return self._formats[key]
 
     @staticmethod
-    def _make_roles(f: Fonts) -> dict[str, dict[str, Any]]:
+    def _make_roles(f: Fonts, size: float) -> dict[str, dict[str, Any]]:
         grid = {"border": 1, "valign": "vcenter"}
-        heading = {**grid, "font_name": f.heading, "font_size": 10, "bold": True, "align": "center", "text_wrap": True}
+        heading = {
+            **grid,
+            "font_name": f.heading,
+            "font_size": size,
+            "bold": True,
+            "align": "center",
+            "text_wrap": True,
+        }
         return {
             "title": {"font_name": f.title, "font_size": 18, "bold": True, "align": "center", "valign": "vcenter"},
             "subtitle": {"font_name": f.heading, "font_size": 12, "align": "center", "valign": "vcenter"},
-            "meta": {"font_name": f.body, "font_size": 10, "valign": "vcenter"},
-            "stamp": {"font_name": f.title, "font_size": 10, "valign": "vcenter", "text_wrap": True, "border": 1},
+            "meta": {"font_name": f.body, "font_size": size, "valign": "vcenter"},
+            "stamp": {"font_name": f.title, "font_size": size, "valign": "vcenter", "text_wrap": True, "border": 1},
             "heading": heading,
             "index": {**grid, "font_name": f.body, "font_size": 8, "align": "center", "text_wrap": True},
-            "body": {**grid, "font_name": f.body, "font_size": 10},
-            "total": {**grid, "font_name": f.title, "font_size": 10, "bold": True, "bg_color": "#EDEDED"},
-            "closing": {**grid, "font_name": f.body, "font_size": 10, "align": "center"},
-            "note": {"font_name": f.note, "font_size": 10, "valign": "top", "text_wrap": True},
+            "body": {**grid, "font_name": f.body, "font_size": size},
+            "total": {**grid, "font_name": f.title, "font_size": size, "bold": True, "bg_color": "#EDEDED"},
+            "closing": {**grid, "font_name": f.body, "font_size": size, "align": "center"},
+            "note": {"font_name": f.note, "font_size": size, "valign": "top", "text_wrap": True},
         }
 
     def sheet(self, name: str) -> "Sheet":
@@ -273,7 +283,7 @@ class Sheet:
     def line(self, text: str, *, role: str = "meta", height: float | None = None, **more: Any) -> None:
         """One merged line over the whole width; its height follows the text where none is given."""
         if height is None:
-            height = 15.0 * lines_needed(text, sum(self.widths) * 0.95) + 1
+            height = 15.0 * lines_needed(text, sum(self.widths) * 0.95 * 10 / self.book.size) + 1
         self.merged(0, len(self.widths) - 1, text, role=role, height=height, **more)
         self.row += 1
 
