@@ -76,6 +76,10 @@ def gather(night: "Night") -> int:
     Returns:
         Number of receipts merged.
     """
+    if (night.home.root / "loop" / "pending").is_dir():
+        from canbao.loop.receive import settle_files
+
+        settle_files(night.home)  # a confirmation that was killed before its file was in place counts
     days = sorted((night.home.landing / SOURCE).glob("????-??-??"))
     days = [day for day in days if day.is_dir() and day.name <= night.options.as_of.isoformat()]
     if not days:
