@@ -15,8 +15,8 @@ from canbao.loop.read.words import words
 _CODE = re.compile(r"([A-Z]\d?)(?![A-Z0-9])")
 _MONTH_DAY = re.compile(r"(\d{1,2})(?:月(\d{1,2})[日号]?|([-/.])(\d{1,2}))")
 _SHORT_YEAR = re.compile(r"(\d{2})(?:年(\d{1,2})月(\d{1,2})[日号]?|([-/.])(\d{1,2})\4(\d{1,2}))")
-_MONTH_ONLY = re.compile(r"(\d{4})(?:年(\d{1,2})月?|[-/](\d{1,2}))")
-_SHORTENED = re.compile(r"(?:\d{4}\.)?\d{1,2}\.[123]")
+_MONTH_ONLY = re.compile(r"(\d{4})(?:年(\d{1,2})月?|[-/](\d{1,2})|\.(\d\d|[2-9]))")
+_SHORTENED = re.compile(r"\d{1,2}\.[123]")
 # A clock behind a day, as exports have it, and a weekday.
 _TAIL = re.compile(r"(?:[T ]\d{1,2}[:时].*|\(?(?:星期|周)[一二三四五六日天]\)?)$")
 _YEARS_AHEAD, _YEARS_BACK = 60, 2
@@ -97,7 +97,7 @@ def read_day(text: str, today: date, *, after: date | None, ends: bool, typed: b
         return Day(None, "ditto")
     bad = "end_unreadable" if ends else "found_unreadable"
     if match := _MONTH_ONLY.fullmatch(plain):
-        found = _of_month(int(match[1]), int(match[2] or match[3]), ends)
+        found = _of_month(int(match[1]), int(match[2] or match[3] or match[4]), ends)
     elif _SHORTENED.fullmatch(plain) and not typed:
         return Day(None, "date_ambiguous")
     elif match := _MONTH_DAY.fullmatch(plain):

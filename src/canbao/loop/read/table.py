@@ -175,19 +175,19 @@ class _Sheet:
                 self.tell(0, "hidden_sheet", count=count)
             return
         first = heads[min(heads)]
-        if not first.has_key and not self._code_column(first):
+        self._code_columns(heads)
+        if not first.has_key:
             self.reading._unread.append("no_key_column")
             self.tell(0, "no_key_column")
             return
         self.reading.sheets.append(self.grid.name)
-        if "reason" not in first.places:
+        if any("reason" not in head.places for head in heads.values()):
             self.tell(0, "no_answer")
         self._fill_merged(heads)
         hidden = 0
         for line in self.grid.lines:
             if line.number in heads:
                 self.head = heads[line.number]
-                self._keep_code_column(first)
                 self.heads += 1
             elif self.head is None:
                 self._title(line)
@@ -228,30 +228,30 @@ class _Sheet:
             above = line
         return found
 
-    def _code_column(self, head: Head) -> bool:
-        """Looks for row codes in a column whose heading does not say so."""
-        column = self._find_codes(head.line)
-        if column is None:
-            return False
-        head.places["row_code"] = [column]
-        self.reading.notes.append(note("code_column", sheet=self.grid.name))
-        return True
+    def _code_columns(self, heads: dict[int, Head]) -> None:
+        """Looks for row codes in columns whose heading does not say so."""
+        ends = [*sorted(heads)[1:], None]
+        found = False
+        for line, end in zip(sorted(heads), ends, strict=True):
+            if "row_code" not in heads[line].places:
+                column = self._find_codes(line, end)
+                if column is not None:
+                    heads[line].places["row_code"] = [column]
+                    found = True
+        if found:
+            self.reading.notes.append(note("code_column", sheet=self.grid.name))
 
-    def _keep_code_column(self, first: Head) -> None:
-        assert self.head is not None
-        if not self.head.has_key and "row_code" in first.places:
-            self.head.places["row_code"] = first.places["row_code"]
-
-    def _find_codes(self, after: int) -> int | None:
+    def _find_codes(self, after: int, before: int | None = None) -> int | None:
+        """The column between two lines most of whose cells look like row codes."""
         shape = re.compile(words()["rows"]["code_shape"])
         filled: dict[int, int] = {}
         hits: dict[int, int] = {}
         for line in self.grid.lines:
-            if line.number <= after:
+            if line.number <= after or (before is not None and line.number >= before):
                 continue
             for column, text in line.cells.items():
                 filled[column] = filled.get(column, 0) + 1
-                if shape.fullmatch(_codelike(text)) and re.search(r"\d", text):
+                if len(text) < _LONGEST_HEADING and shape.fullmatch(_codelike(text)) and _DIGITS.search(text):
                     hits[column] = hits.get(column, 0) + 1
         good = [column for column, count in hits.items() if 2 * count > filled[column]]
         return max(good, key=lambda column: hits[column]) if good else None
