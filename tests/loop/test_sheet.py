@@ -236,13 +236,16 @@ def test_a_village_never_reads_of_custody_disability_aid_or_illness(tmp_path):
     assert all(sheet.VERIFIED in one and not SECRET.search(one) for one in known)
 
 
-def test_a_township_reads_more_and_a_village_its_own_answer(tmp_path):
-    rows = people({"group_tags": ["aid"]}, {"feedback_reason": "P1", "feedback_division": VILLAGE.code})
+def test_a_township_reads_more_and_a_village_that_it_answered_itself(tmp_path):
+    rows = people(
+        {"group_tags": ["aid"]},
+        {"feedback_reason": "P1", "feedback_division": VILLAGE.code, "feedback_date": AS_OF},
+    )
     above = cells(write_sheet(rows, batch(level=3), tmp_path / "a.xlsx", origin=ORIGIN))[1]
     assert above[0]["各部门情况"] == "医疗救助对象"
     below = cells(write_sheet(rows, batch(), tmp_path / "b.xlsx", origin=ORIGIN))[1]
     assert below[0]["各部门情况"] == sheet.VERIFIED
-    assert "P1 服刑" in below[1]["上次核实"]  # the village said so itself
+    assert below[1]["上次核实"] == "2026-03-01 本单位已核实"  # the village knows; whoever else sees its sheet must not
 
 
 def test_a_text_never_starts_a_formula_and_numbers_stay_numbers(tmp_path):

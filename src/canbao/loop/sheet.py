@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -345,7 +345,7 @@ def write_zero(batch: "Batch", target: Path, *, origin: Origin, taken: Taken | N
     sheet.title_block(
         own["title"],
         meta=[
-            (f"填报单位（盖章）：{unit}", f"批次：{batch.batch_id}"),
+            (f"填报单位（盖章）：{unit}　　批次：{batch.batch_id}",),
             (f"下发日期：{office.chinese_date(batch.sent)}", f"回复期限：{due}"),
         ],
         stamps=origin.stamps,
@@ -375,8 +375,14 @@ class _Reader:
     role: str
     full: bool
 
+    @cached_property
+    def _near(self) -> str:
+        """The division whose name, and those above it, need not be said: of a village its township."""
+        own = self.tree.get(self.division_code)
+        return own.parent if own is not None and own.level == 4 and own.parent else self.division_code
+
     def place(self, code: str | None) -> str:
-        return place(self.tree, code, self.division_code)
+        return place(self.tree, code, self._near)
 
     def certno(self, row: Mapping[str, Any]) -> str:
         """The number, as often as not masked: its stars cut short, as nobody counts them."""
@@ -428,9 +434,10 @@ class _Reader:
         if not code:
             return ""
         who = row.get("feedback_division")
-        said = self._reason(code, who)
-        if said == VERIFIED:
-            return said  # neither until when nor by whom, which would tell more
+        if hidden(_TABLE, "feedback_reason", self.role, code):
+            # neither until when nor by whom, which would tell more; a sheet lies open, also before who said it
+            return words()["book"]["own"].format(day=_day(row.get("feedback_date"))) if self._own(who) else VERIFIED
+        said = _reason(code)
         until = f"至 {_day(row['feedback_until'])}" if row.get("feedback_until") else ""
         parts = (_day(row.get("feedback_date")), said, "" if self._own(who) else self.place(who), until)
         return " ".join(part for part in parts if part)
@@ -439,21 +446,18 @@ class _Reader:
         code, source = row.get("suggested_reason"), row.get("suggested_from")
         if not code:
             return ""
-        who = row.get("feedback_division") if row.get("feedback_reason") == code else None
-        said = self._reason(code, who)
-        if said == VERIFIED or (source and hidden(_TABLE, "sources", self.role, str(source))):
+        if hidden(_TABLE, "feedback_reason", self.role, code) or hidden(_TABLE, "sources", self.role, str(source)):
             return VERIFIED
-        return f"{said}（{_suggested_from(str(source))}）" if source else said
-
-    def _reason(self, code: str, who: str | None) -> str:
-        if hidden(_TABLE, "feedback_reason", self.role, code) and not self._own(who):
-            return VERIFIED
-        return f"{code} {code_word('reason_code', code)}"
+        return f"{_reason(code)}（{_suggested_from(str(source))}）" if source else _reason(code)
 
     def _own(self, code: str | None) -> bool:
-        """Whether an answer came from the reader's own division: nobody learns anything new from it."""
+        """Whether an answer came from the reader's own division."""
         own = self.tree.get(self.division_code)
         return bool(code) and own is not None and self.tree.inside(str(code), own)
+
+
+def _reason(code: str) -> str:
+    return f"{code} {code_word('reason_code', code)}"
 
 
 def _suggested_from(code: str) -> str:
