@@ -104,6 +104,12 @@ def read_row_code(text: str) -> RowCode | None:
     return RowCode(batch_no, serial, plain) if batch_no >= 0 else None
 
 
+def row_codes_in(text: str) -> set[str]:
+    """Whatever in a text is a whole code, as it was given out."""
+    found = (read_row_code(one) for one in re.findall(rf"(?<![0-9A-Za-z])[A-Z][{ALPHABET}]{{9}}(?![0-9A-Za-z])", text))
+    return {one.code for one in found if one is not None}
+
+
 def batch_id(batch_no: int) -> str:
     """`P000123`, what a batch is called on paper."""
     return f"P{batch_no:06d}"

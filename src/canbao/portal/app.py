@@ -31,6 +31,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from canbao.errors import masked_traceback
+from canbao.loop.read.limits import BYTES as UPLOAD_BYTES
 from canbao.paths import package_dir
 from canbao.portal import passwords
 from canbao.portal.accounts import Session, csrf_token
@@ -148,6 +149,26 @@ ROUTES: tuple[Page, ...] = (
     Page("/person/{person_id}/objection", _POST, "person:object_to", "object"),
     Page("/objections", _GET, "objections:show", "see_objections"),
     Page("/objections", _POST, "objections:answer", "see_objections"),
+    # Lists that go out to townships and villages, and what comes back.
+    Page("/dispatch", _GET, "dispatch:show", "see_batches"),
+    Page("/dispatch/plan", _POST, "dispatch:plan_page", "dispatch"),
+    Page("/dispatch/send", _POST, "dispatch:send_page", "dispatch"),
+    Page("/dispatch/batch", _GET, "dispatch:batch", "see_batches"),
+    Page("/dispatch/sheet.xlsx", _GET, "dispatch:sheet", "download"),
+    Page("/dispatch/visit.xlsx", _GET, "dispatch:visit", "download"),
+    Page("/dispatch/zero", _POST, "dispatch:zero", "upload_feedback"),
+    Page("/dispatch/recall", _POST, "dispatch:recall", "dispatch"),
+    Page("/feedback", _GET, "feedback:show", "upload_feedback"),
+    Page("/feedback", _POST, "feedback:upload", "upload_feedback", max_body=UPLOAD_BYTES + FORM_BYTES),
+    Page("/feedback/preview", _GET, "feedback:preview", "upload_feedback"),
+    Page("/feedback/confirm", _POST, "feedback:confirm", "upload_feedback"),
+    Page("/feedback/discard", _POST, "feedback:discard", "upload_feedback"),
+    Page("/feedback/receipt", _GET, "feedback:receipt", "upload_feedback"),
+    Page("/feedback/withdraw", _POST, "feedback:withdraw", "upload_feedback"),
+    Page("/feedback/decide", _POST, "feedback:decide", "confirm_returns"),
+    Page("/feedback/refused.xlsx", _GET, "feedback:refused", "download"),
+    Page("/disputes", _GET, "disputes:show", "settle_disputes"),
+    Page("/disputes", _POST, "disputes:settle", "settle_disputes"),
     # What a publication brings with it, and how it came about.
     Page("/quality", _GET, "quality:start", "see_quality"),
     Page("/quality/{name:path}", _GET, "quality:show", "see_quality"),

@@ -94,6 +94,10 @@ class Tracer:
         """What is kept of a person's id: 64 bits."""
         return self._hash("who", person)
 
+    def code(self, row_code: str) -> int:
+        """What is kept of a dispatched row's code: 64 bits that no mark has."""
+        return self._hash("look", row_code.encode()) | 1 << 63
+
     def look(self, *shown: Any) -> int:
         """What is kept of what a row shows of somebody (name; name and age; a full number): 32 bits."""
         said = "|".join(re.sub(r"\s", "", unicodedata.normalize("NFKC", str(one))) for one in shown)

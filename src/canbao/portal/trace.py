@@ -18,6 +18,7 @@ import duckdb
 
 from canbao.errors import UserError
 from canbao.home import Home
+from canbao.loop.codes import row_codes_in
 from canbao.paths import package_dir
 from canbao.portal.register import Download, Register
 from canbao.portal.serials import Tracer, mark_number, marks_in, plain_serial, serials_in
@@ -118,6 +119,7 @@ def trace(home: Path, what: str) -> Found:
 def _keys(tracer: Tracer, text: str, rows: Sequence[Sequence[str]]) -> Iterable[tuple[str, str, set[int]]]:
     """What the rows can be recognised by, the surest first."""
     marks = {mark_number(mark) for mark in marks_in(text)}
+    marks |= {tracer.code(code) for code in row_codes_in(text)}
     if marks:
         yield "marks", "mark", marks
     numbers = {tracer.look(number.upper()) for number in _NUMBER.findall(text)}

@@ -1,0 +1,4 @@
+-- Divisions that returned anything.
+SELECT DISTINCT division_code
+FROM receipt
+ORDER BY division_code;

@@ -1,0 +1,8 @@
+-- Rows of batches that a township has not yet let pass.
+SELECT r.batch_no, count(DISTINCT r.serial) AS waiting
+FROM returned_row AS r
+INNER JOIN receipt AS h ON r.receipt_no = h.receipt_no
+WHERE
+    h.state = 'waiting' AND r.state IN ('new', 'changed', 'same', 'settled')
+    AND r.batch_no IN (SELECT value FROM json_each(:numbers))
+GROUP BY r.batch_no;

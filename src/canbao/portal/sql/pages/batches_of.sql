@@ -1,0 +1,3 @@
+SELECT *
+FROM batch
+WHERE batch_id IN (SELECT unnest($ids));

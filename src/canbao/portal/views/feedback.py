@@ -1,0 +1,483 @@
+"""回收填报: a returned file is uploaded, looked at, confirmed, and seen through to what the next night made of it.
+
+Nothing of a file is stored before whoever sent it has confirmed what would become of each row. The file itself is read
+by a process of its own and is gone afterwards.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+
+from canbao.errors import UserError
+from canbao.home import Home
+from canbao.intake.problems import without_numbers
+from canbao.loop import receive
+from canbao.loop.check import Who, opinion
+from canbao.loop.night import taken
+from canbao.loop.read import limits
+from canbao.loop.state import CONFIRMED, WAITING, Loop, Receipt
+from canbao.portal.batches import (
+    answer_seen,
+    holds,
+    loop_of,
+    outcome_badge,
+    outcome_words,
+    people_now,
+    sees,
+    statement,
+)
+from canbao.portal.downloads import Busy, come_again, within_quota
+from canbao.portal.fields import place
+from canbao.portal.loopwork import (
+    Desk,
+    RefusedOrder,
+    confirm_file,
+    preview_file,
+    who_of,
+    write_refused,
+)
+from canbao.portal.page import Stop, account_of, field_of, form_of, go, note, parameters, portal_of, render
+from canbao.portal.reading import reads
+from canbao.portal.scope import Scope, refuse, require
+from canbao.portal.serials import new_serial
+from canbao.portal.store import Publication
+from canbao.portal.views.dispatch import (
+    desk_of,
+    files_of,
+    hand_out,
+    page_number,
+    settings_of,
+    taken_line,
+    today_of,
+)
+from canbao.portal.words import code_word
+
+UPLOAD_BYTES = limits.BYTES
+"""Largest file that is taken."""
+
+_RECEIPTS = 50
+_PER_PAGE = 50
+_PROBLEMS = 200
+_PIECE = 256 * 1024
+_ENDING = re.compile(r"\.[a-z]{1,5}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
+_RECEIPT = re.compile(r"H\d{8}-\d{4,9}")
+
+ROW_STATES = {
+    "new": ("good", "✔", "新填"),
+    "changed": ("good", "✔", "更改"),
+    "same": ("note", "●", "与上次相同"),
+    "settled": ("note", "●", "已参保，无需填报"),
+    "refused": ("bad", "✖", "退回"),
+}
+"""What becomes of a returned row: kind of badge, shape, word."""
+
+RECEIPT_STATES = {
+    "waiting": ("open", "◇", "待镇审"),
+    "confirmed": ("good", "✔", "已提交"),
+    "withdrawn": ("note", "○", "已撤回"),
+    "returned": ("care", "▲", "镇街退回"),
+}
+"""States of a receipt, likewise."""
+
+
+@reads
+def show(request: Request, pub: Publication) -> Response:
+    """`/feedback`: the form for a file, what waits for one's decision, and the receipts."""
+    given = parameters(request, "told")
+    return _start(request, require(request, "upload_feedback"), told=given["told"])
+
+
+def _start(request: Request, scope: Scope, message: str = "", told: str = "", status: int = 200) -> Response:
+    loop, account = loop_of(request), account_of(request)
+    waiting = _waiting(request, scope) if scope.can("confirm_returns") else []
+    codes = None if scope.level == 1 else [code for code in _returners(request) if holds(scope, code)]
+    found = loop.receipts(divisions=codes, most=_RECEIPTS)
+    mine = [one for one in loop.receipts(account=account.name, most=_RECEIPTS) if one not in found]
+    receipts = sorted([*found, *mine], key=lambda one: one.receipt_no, reverse=True)[:_RECEIPTS]
+    return render(
+        request, "feedback.html", status, message=message, told=told == "discarded", receipts=receipts,
+        waiting=waiting[:_RECEIPTS], waiting_all=len(waiting), states=RECEIPT_STATES, most=_RECEIPTS,
+        places={one.receipt_no: place(scope.tree, one.division_code) or "—" for one in (*receipts, *waiting)},
+        megabytes=UPLOAD_BYTES >> 20,
+    )  # fmt: skip
+
+
+def _waiting(request: Request, scope: Scope) -> list[Receipt]:
+    """What villages returned and a township has not let pass yet (U31), the oldest first."""
+    found = loop_of(request).receipts(state=WAITING)
+    return [one for one in reversed(found) if holds(scope, one.division_code) and one.account != scope.account]
+
+
+def _returners(request: Request) -> list[str]:
+    """Divisions that returned anything."""
+    return [row["division_code"] for row in loop_of(request).ask(statement("returners"))]
+
+
+# -------------------------------------------------------------------------------------------------- upload, preview
+
+
+async def upload(request: Request) -> Response:
+    """`POST /feedback`: a file comes, is read by a process of its own, and is gone; what it would do is shown next."""
+    asked: list[tuple[Desk, Path, str]] = []
+
+    @reads
+    def decide(one: Request, pub: Publication) -> Response:
+        scope = require(one, "upload_feedback", action="upload")
+        file = form_of(one).get("file")
+        if not isinstance(file, UploadFile) or not file.filename or not file.size:
+            return _start(one, scope, "请先选择要上传的文件。空文件不能上传。", status=400)
+        if file.size > UPLOAD_BYTES:
+            return _start(one, scope, f"文件超过 {UPLOAD_BYTES >> 20} MB，未上传。请按村拆开后分别上传。", status=413)
+        downloads = portal_of(one).downloads
+        ending = Path(file.filename).suffix.lower()
+        path = downloads.folder / (downloads.stem() + (ending if _ENDING.fullmatch(ending) else ""))
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+            shutil.copyfileobj(file.file, target, _PIECE)
+        asked.append((desk_of(one, pub), path, file.filename))
+        return Response()
+
+    answer = await run_in_threadpool(decide, request)
+    if not asked:
+        return answer
+    desk, path, name = asked[0]
+    try:
+        token = await portal_of(request).downloads.work(preview_file, desk, path, name, today_of(request))
+    except Busy:
+        path.unlink(missing_ok=True)
+        return await run_in_threadpool(come_again, request)
+    except UserError as error:
+        return await run_in_threadpool(_not_read, request, str(error))
+    finally:
+        path.unlink(missing_ok=True)
+
+    def noted() -> Response:
+        made = receive.look(Home(portal_of(request).home), token, _who(request))
+        note(
+            request,
+            "upload",
+            rows=made.rows.height,
+            target=made.file_name,
+            sheets=len(made.sheets),
+            counts=dict(made.counts),
+        )
+        return go(f"/feedback/preview?token={token}")
+
+    return await run_in_threadpool(noted)
+
+
+def _not_read(request: Request, message: str) -> Response:
+    note(request, "upload", outcome="failed", reason="file")
+    return _start(request, request.state.scope, without_numbers(message), status=400)
+
+
+def _who(request: Request) -> Who:
+    return who_of(account_of(request), request.state.scope)
+
+
+def _seen(request: Request, token: str, action: str) -> receive.Preview:
+    """One's own preview.
+
+    Raises:
+        NotFound: The name is no name of a preview.
+        Stop: It is gone, or somebody else's: nobody can tell one from the other.
+    """
+    require(request, "upload_feedback", action=action)
+    if not _TOKEN.fullmatch(token):
+        raise refuse(request, action, None, "missing")
+    try:
+        return receive.look(Home(portal_of(request).home), token, _who(request))
+    except receive.Gone:
+        raise refuse(request, action, None, "missing") from None
+
+
+@reads
+def preview(request: Request, pub: Publication) -> Response:
+    """`/feedback/preview?token=&show=&page=`: what would become of each row; nothing is stored yet."""
+    given = parameters(request, "token", "show", "page")
+    made = _seen(request, given["token"], "preview_feedback")
+    if given["show"] not in {"", *ROW_STATES, "hints", "conflicting"}:
+        raise refuse(request, "parameters", request.url.path, "unknown", parameter="show")
+    return _preview_page(request, made, given["show"], page_number(given["page"]))
+
+
+def _preview_page(
+    request: Request, made: receive.Preview, show: str = "", page: int = 1, *, message: str = ""
+) -> Response:
+    scope: Scope = request.state.scope
+    rows = made.rows.with_columns(pl.col("words").str.len_chars().gt(0).alias("says"))
+    if show == "hints":
+        rows = rows.filter((pl.col("state") != "refused") & pl.col("says"))
+    elif show == "conflicting":
+        rows = rows.filter("is_conflicting")
+    elif show:
+        rows = rows.filter(pl.col("state") == show)
+    rows = rows.sort((pl.col("state") != "refused").cast(pl.Int8) * 2 - pl.col("says").cast(pl.Int8), "n")
+    last = max(1, -(-rows.height // _PER_PAGE))
+    page = min(page, last)
+    part = rows.slice((page - 1) * _PER_PAGE, _PER_PAGE)
+    note(request, "preview_feedback", rows=part.height, target=made.file_name)
+    return render(
+        request, "preview.html", 409 if message else 200, preview=made, message=message,
+        rows=[_preview_row(row) for row in part.iter_rows(named=True)],
+        states=ROW_STATES, show=show, page=page, last_page=last, shown=rows.height, expires=made.expires,
+        problems=made.problems[:_PROBLEMS], more=max(len(made.problems) - _PROBLEMS, 0),
+        village=scope.role == "village" and settings_of(request).township_confirms,
+        can_confirm=bool(sum(made.counts[name] for name in ("new", "changed", "same", "settled"))),
+        may_take=scope.can("download") and scope.export != "none",
+    )  # fmt: skip
+
+
+def _preview_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    said = row["said"] or {}
+    reason = f"{row['reason_code']} {code_word('reason_code', row['reason_code'])}" if row["reason_code"] else ""
+    return {
+        **row,
+        "badge": ROW_STATES[row["state"]],
+        "reason": reason or said.get("reason") or "",
+        "found": row["found_date"] or said.get("found_date") or "",
+        "end": row["end_date"] or said.get("end_date") or "",
+        "code": row["row_code"] or said.get("row_code") or "",
+    }
+
+
+async def confirm(request: Request) -> Response:
+    """`POST /feedback/confirm`: take in what the preview showed, and give a receipt."""
+    asked: list[tuple[Desk, str]] = []
+
+    @reads
+    def decide(one: Request, pub: Publication) -> Response:
+        made = _seen(one, field_of(one, "token", 40), "confirm_feedback")
+        asked.append((desk_of(one, pub), made.token))
+        return Response()
+
+    answer = await run_in_threadpool(decide, request)
+    if not asked:
+        return answer
+    desk, token = asked[0]
+    try:
+        made = await portal_of(request).downloads.work(confirm_file, desk, token)
+    except Busy:
+        return await run_in_threadpool(come_again, request)
+    except receive.Changed as changed:
+        return await run_in_threadpool(_once_more, request, token, str(changed))
+    except UserError as error:
+        raise Stop(str(error), 409) from None
+
+    def noted() -> Response:
+        note(
+            request, "confirm_feedback", target=made.receipt_no, rows=made.accepted, refused=made.refused,
+            settled=made.settled, blank=made.blank, state=made.state, division=made.division_code,
+        )  # fmt: skip
+        return go(f"/feedback/receipt?no={made.receipt_no}")
+
+    return await run_in_threadpool(noted)
+
+
+def _once_more(request: Request, token: str, message: str) -> Response:
+    made = _seen(request, token, "confirm_feedback")
+    return _preview_page(request, made, message=message)
+
+
+@reads
+def discard(request: Request, pub: Publication) -> Response:
+    """`POST /feedback/discard`: forget a preview."""
+    made = _seen(request, field_of(request, "token", 40), "discard_feedback")
+    receive.discard(Home(portal_of(request).home), made.token, _who(request))
+    note(request, "discard_feedback", target=made.file_name)
+    return go("/feedback?told=discarded")
+
+
+# --------------------------------------------------------------------------------------------------------- receipts
+
+
+def _asked_receipt(request: Request, capability: str, number: str, action: str) -> Receipt:
+    """The receipt that an address or a form names.
+
+    Raises:
+        NotFound: There is none, or it is none of the scope; the try is in the audit log.
+    """
+    scope = require(request, capability, action=action, target=number[:20] or None)
+    found = loop_of(request).receipt(number) if number.isascii() and _RECEIPT.fullmatch(number) else None
+    if found is None:
+        raise refuse(request, action, number[:20] or None, "missing")
+    if found.account != scope.account and not holds(scope, found.division_code):
+        raise refuse(request, action, number, "division")
+    return found
+
+
+@reads
+def receipt(request: Request, pub: Publication) -> Response:
+    """`/feedback/receipt?no=H20261122-0001&show=&page=`: what came back, and what the night made of each row."""
+    given = parameters(request, "no", "show", "page")
+    found = _asked_receipt(request, "upload_feedback", given["no"], "view_receipt")
+    if given["show"] not in {"", *ROW_STATES, *_OUTCOMES}:
+        raise refuse(request, "parameters", request.url.path, "unknown", parameter="show")
+    scope: Scope = request.state.scope
+    loop, home = loop_of(request), Home(portal_of(request).home)
+    rows = [_judged(row, known) for row, known in _with_outcomes(pub, loop.returned_rows(found.receipt_no))]
+    chosen = [row for row in rows if given["show"] in {"", row["state"], row["outcome"]}]
+    last = max(1, -(-len(chosen) // _PER_PAGE))
+    page = min(page_number(given["page"]), last)
+    part = chosen[(page - 1) * _PER_PAGE : page * _PER_PAGE]
+    _name(pub, loop, scope, part)
+    note(request, "view_receipt", target=found.receipt_no, rows=len(part), page=page)
+    counted = {name: sum(row["outcome"] == name for row in rows) for name in _OUTCOMES}
+    return render(
+        request, "receipt.html", receipt=found, badge=RECEIPT_STATES[found.state], rows=part, shown=len(chosen),
+        unit=place(scope.tree, found.division_code) or "—", counted=counted, outcomes=_OUTCOMES, states=ROW_STATES,
+        show=given["show"], page=page, last_page=last, as_of=pub.as_of, run_id=pub.run_id,
+        may_withdraw=_may_withdraw(home, found, scope), may_decide=_may_decide(found, scope),
+        may_take=bool(found.refused) and scope.can("download") and scope.export != "none",
+    )  # fmt: skip
+
+
+_OUTCOMES = {
+    "adopted": outcome_badge("adopted"),
+    "contradicted": outcome_badge("contradicted"),
+    "not_adopted": outcome_badge("not_adopted"),
+    "tonight": outcome_badge(None),
+}
+_LANDED = ("new", "changed", "same", "settled")
+
+
+def _with_outcomes(pub: Publication, rows: pl.DataFrame) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """Returned rows, each with what the published `feedback` says of it; None where it says nothing yet."""
+    people = [UUID(one) for one in rows["person_id"].drop_nulls().unique()]
+    known: dict[Any, dict[str, Any]] = {}
+    for start in range(0, len(people), _AT_ONCE):
+        for one in pub.rows("answers_of", ids=people[start : start + _AT_ONCE]):
+            known[one["person_id"].hex, one["division_code"], one["found_date"], one["reason_code"]] = one
+    keys = ("person_id", "division_code", "found_date", "reason_code")
+    return [(row, known.get(tuple(row[key] for key in keys))) for row in rows.iter_rows(named=True)]
+
+
+_AT_ONCE = 5000
+
+
+def _judged(row: dict[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any]:
+    counts = row["state"] in _LANDED
+    return row | {"known": known, "outcome": (known["outcome"] if known else "tonight") if counts else ""}
+
+
+def _name(pub: Publication, loop: Loop, scope: Scope, rows: list[dict[str, Any]]) -> None:
+    """Put into words what somebody may read of rows: names of people of the own divisions, outcomes, what was wrong."""
+    now = people_now(pub, [row["person_id"] for row in rows if row["person_id"]])
+    codes = {row["row_code"]: row for row in rows if row["row_code"] and row["batch_no"] is not None}
+    sent = loop.sent_rows({row["batch_no"] for row in codes.values()}).filter(pl.col("row_code").is_in(list(codes)))
+    names = dict(sent.select("row_code", "psn_name").iter_rows())
+    for row in rows:
+        person = now.get(row["person_id"] or "")
+        mine = sees(scope, person)
+        row["name"] = person["psn_name"] if person and mine else names.get(row["row_code"], "")
+        row["link"] = row["person_id"] if mine else ""
+        row["seen"] = answer_seen(row, scope) if row["division_code"] else {}
+        said = json.loads(row["raw"] or "{}").get("said", {})
+        row["reason"] = row["seen"].get("reason_code") or said.get("reason") or ""
+        row["found"] = row["found_date"] or said.get("found") or ""
+        row["badge"] = ROW_STATES[row["state"]] if row["state"] == "refused" else _OUTCOMES[row["outcome"]]
+        if row["known"]:
+            row["told"] = outcome_words(row["known"], scope)
+        else:
+            row["told"] = opinion(row["checks"] or [], hints=True) or ROW_STATES[row["state"]][2]
+
+
+def _may_withdraw(home: Home, found: Receipt, scope: Scope) -> bool:
+    """Whether a receipt can still be taken back: by who sent it or somebody above, until a night took it."""
+    if found.account != scope.account and not (scope.can("confirm_returns") and holds(scope, found.division_code)):
+        return False
+    return found.state == WAITING or (found.state == CONFIRMED and bool(found.landed) and not taken(home, found.landed))
+
+
+def _may_decide(found: Receipt, scope: Scope) -> bool:
+    return (
+        found.state == WAITING
+        and scope.can("confirm_returns")
+        and found.account != scope.account
+        and holds(scope, found.division_code)
+    )
+
+
+@reads
+def withdraw(request: Request, pub: Publication) -> Response:
+    """`POST /feedback/withdraw`: take a return back, until the next night."""
+    found = _asked_receipt(request, "upload_feedback", field_of(request, "no", 20), "withdraw_feedback")
+    scope: Scope = request.state.scope
+    if found.account != scope.account and not (scope.can("confirm_returns") and holds(scope, found.division_code)):
+        raise refuse(request, "withdraw_feedback", found.receipt_no, "role")
+    try:
+        done = receive.withdraw(Home(portal_of(request).home), found.receipt_no, _who(request))
+    except UserError as error:
+        raise Stop(str(error), 409) from None
+    note(request, "withdraw_feedback", target=done.receipt_no, rows=done.accepted, division=done.division_code)
+    return go(f"/feedback/receipt?no={done.receipt_no}")
+
+
+@reads
+def decide(request: Request, pub: Publication) -> Response:
+    """`POST /feedback/decide`: the township lets a village's return pass, or sends it back (镇审)."""
+    found = _asked_receipt(request, "confirm_returns", field_of(request, "no", 20), "decide_feedback")
+    scope: Scope = request.state.scope
+    do, text = field_of(request, "do"), field_of(request, "note", 200)
+    if found.account == scope.account or do not in {"pass", "back"}:
+        raise refuse(request, "decide_feedback", found.receipt_no, "own" if do in {"pass", "back"} else "unknown")
+    if text != without_numbers(text):
+        raise Stop("说明中不能含有证件号码、电话等个人号码，请改写。")
+    try:
+        done = receive.decide(
+            Home(portal_of(request).home), found.receipt_no, _who(request), ok=do == "pass", note=text,
+            day=today_of(request),
+        )  # fmt: skip
+    except UserError as error:
+        raise Stop(str(error), 409) from None
+    note(
+        request, "decide_feedback", target=done.receipt_no, rows=done.accepted, reason=done.state,
+        division=done.division_code,
+    )  # fmt: skip
+    return go(f"/feedback/receipt?no={done.receipt_no}")
+
+
+async def refused(request: Request) -> Response:
+    """`/feedback/refused.xlsx?no=|token=`: the refused rows alone, to be corrected and sent again."""
+    asked: list[tuple[RefusedOrder, str]] = []
+
+    @reads
+    def decide_(one: Request, pub: Publication) -> Response:
+        given = parameters(one, "no", "token")
+        scope = require(one, "download")
+        if scope.export == "none":
+            raise refuse(one, "download", given["no"][:20] or None, "export")
+        if given["no"]:
+            found = _asked_receipt(one, "upload_feedback", given["no"], "download")
+            name, rows, division = found.receipt_no, found.refused, found.division_code
+        else:
+            made = _seen(one, given["token"], "download")
+            name, rows, division = made.token, made.counts["refused"], scope.division.code if scope.division else ""
+        if not rows:
+            raise Stop("没有退回的行。", 404)
+        within_quota(one, rows, division)
+        serial = new_serial()
+        line = taken_line(one, serial, full=False)
+        asked.append((RefusedOrder(desk_of(one, pub), serial, name, line, **files_of(one)), division))
+        return Response()
+
+    answer = await run_in_threadpool(decide_, request)
+    if not asked or request.method == "HEAD":
+        return answer
+    order, division = asked[0]
+    number = order.name if _RECEIPT.fullmatch(order.name) else ""
+    return await hand_out(
+        request, order, write_refused, f"退回更正_{number}" if number else "退回更正", division=division,
+        title=f"退回更正 {number}".strip(), what={"kind": "refused", "receipt": number}, full=False,
+    )  # fmt: skip
