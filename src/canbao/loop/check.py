@@ -219,6 +219,7 @@ def look_up(rows: pl.DataFrame, loop: Loop, publication: Path, folder: Path) -> 
     with _connection(folder) as con:
         con.register("returned", rows.to_arrow())
         con.register("all_sent", sent.select(list(SENT)).to_arrow())
+        con.register("code_feedback_limit", _code_table("feedback_limit").to_arrow())
         _table(con, "asked_number", query("check", "asked_number"))
         for name in _READ:
             source = str(publication / f"{name}.parquet").replace("'", "''")

@@ -2,8 +2,9 @@
 SELECT
     p.person_id,
     p.psn_name,
-    p.certno,
     p.brdy,
+    p.resd_code,
+    p.live_code,
     p.insured_status,
     p.insured_status IN ('staff', 'resident', 'elsewhere', 'attached_newborn') AS is_insured
 FROM person AS p
