@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import re
+import signal
 import zipfile
 from dataclasses import replace
 from decimal import Decimal
@@ -15,6 +16,7 @@ import pytest
 from canbao.portal import downloads as downloads_module
 from canbao.portal import listfile
 from canbao.portal.lists import Column, ListQuery
+from canbao.portal.page import Stop
 from canbao.portal.register import Download
 from canbao.reports.lint import lint_workbook
 
@@ -337,6 +339,26 @@ def test_a_file_is_audited_before_its_first_byte(desk, browser, monkeypatch):
     assert "编号" not in answer.text
     assert set(portal.downloads.register.folder.iterdir()) == kept
     assert list(portal.downloads.folder.iterdir()) == []
+
+
+def test_a_killed_process_fails_nobody(desk, browser):
+    """Neither who waits for it, nor the next one, who finds out that it is gone."""
+    downloads = desk.installation.portal.downloads
+    one = browser("of-district")
+    for _ in range(2):
+        assert one.get("/uninsured.csv").status_code == 200
+        for process in list(downloads._pool._processes.values()):
+            os.kill(process.pid, signal.SIGKILL)
+    assert one.get("/uninsured.csv").status_code == 200
+    assert list(downloads.folder.iterdir()) == []
+
+
+def test_a_list_that_kills_its_process_ends_after_two_tries(desk, monkeypatch):
+    downloads = desk.installation.portal.downloads
+    with pytest.raises(Stop) as stopped:
+        asyncio.run(downloads.work(os._exit, 1, tries=2))
+    assert stopped.value.status == 503
+    assert downloads._waiting == 0
 
 
 def _audit_error(action):

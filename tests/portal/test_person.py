@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
+from canbao.portal.audit_log import AuditError
 from canbao.portal.fields import VERIFIED, present
 from canbao.portal.masking import LEAST
 from canbao.portal.objections import Objections
@@ -276,7 +277,8 @@ def test_an_objection_becomes_a_task_of_the_source(office):
 @pytest.mark.parametrize("fields", [
     {"about": "residence", "text": "身份证 990001199001010019 不对"}, {"about": "residence", "text": "电话13800001234"},
     {"about": "", "text": "不对"}, {"about": "other", "text": "不对"}, {"about": "basic", "text": "  "},
-    {"about": "basic", "text": "长" * 501},
+    {"about": "basic", "text": "长" * 501}, {"about": "basic", "text": "联系 一三八 138 0013 8000 王小二"},
+    {"about": "basic", "text": "一三八零零一三八零零零"}, {"about": "basic", "text": "138 - 0013 - 8000"},
 ])  # fmt: skip
 def test_an_objection_without_a_subject_or_with_a_number_is_not_taken(office, fields):
     key = next(iter(office.people))
@@ -284,6 +286,33 @@ def test_an_objection_without_a_subject_or_with_a_number_is_not_taken(office, fi
     answer = office.browsers["city"].post(f"/person/{key}/objection", page=f"/person/{key}", **fields)
     assert answer.status_code == 400 and len(Objections(office.home).all()) == before
     assert "990001199001010019" not in answer.text
+
+
+def test_an_objection_that_cannot_be_noted_is_not_stored_nor_is_its_answer(office, monkeypatch):
+    key = next(iter(office.people))
+    audit, append = office.installation.audit, office.installation.audit.append
+
+    def full(action, **more):
+        if action in {"object", "answer_objection"}:
+            raise AuditError("no space")
+        return append(action, **more)
+
+    before = Objections(office.home).all()
+    fields = {"about": "basic", "text": "不对"}
+    with monkeypatch.context() as patch:
+        patch.setattr(audit, "append", full)
+        answer = office.browsers["city"].post(f"/person/{key}/objection", page=f"/person/{key}", **fields)
+        assert answer.status_code == 503
+    assert Objections(office.home).all() == before
+    assert office.browsers["city"].post(f"/person/{key}/objection", page=f"/person/{key}", **fields).status_code == 303
+    one = Objections(office.home).all()[0]
+    noted = office.installation.entries(action="object")[-1]
+    assert noted["detail"]["detail_id"] == one["id"]
+    with monkeypatch.context() as patch:
+        patch.setattr(audit, "append", full)
+        answer = office.browsers["city"].post("/objections", id=one["id"], outcome="confirmed", text="无误")
+        assert answer.status_code == 503
+    assert Objections(office.home).one(one["id"])["answer"] is None
 
 
 def test_a_line_that_was_broken_off_spoils_no_other(tmp_path):
