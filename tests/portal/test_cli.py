@@ -200,6 +200,28 @@ def test_the_log_is_verified_and_copied(tmp_path):
     assert run("audit", "copy", "--home", home, "--to", copy).returncode == 1
 
 
+def test_a_cut_or_deleted_log_is_missed(tmp_path):
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    for name in ("one", "two"):
+        add(home, name, "--role", "city", "--division", CITY)
+    (home / "canbao.toml").write_text(f'[audit]\ncopy_to = "{copy}"\n')
+    assert run("audit", "copy", "--home", home).returncode == 0
+    path, end = next((home / "audit").glob("*.jsonl")), home / "portal" / "audit_end.json"
+    whole, good = path.read_text(), (copy / path.name).read_bytes()
+    path.write_text(whole.splitlines(keepends=True)[0])
+    done = run("audit", "verify", "--home", home)
+    assert (done.returncode, "末尾被截去" in done.stderr) == (1, True)
+    end.unlink()
+    path.unlink()
+    done = run("audit", "verify", "--home", home)
+    assert (done.returncode, "备份记下的末条为第 2 条" in done.stderr) == (1, True)
+    add(home, "three", "--role", "city", "--division", CITY)
+    done = run("audit", "copy", "--home", home)
+    assert done.returncode == 1
+    assert "suspect-" in done.stdout
+    assert (copy / path.name).read_bytes() == good
+
+
 def test_a_home_that_is_not_there(tmp_path):
     for what in (("user", "list"), ("user", "close", "x"), ("audit", "verify")):
         assert run(*what, "--home", tmp_path / "none").returncode == 2
