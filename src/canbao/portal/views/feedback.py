@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import polars as pl
 from starlette.concurrency import run_in_threadpool
@@ -25,6 +24,7 @@ from canbao.intake.problems import without_numbers
 from canbao.loop import receive
 from canbao.loop.check import Who, opinion
 from canbao.loop.night import taken
+from canbao.loop.outcome import outcomes
 from canbao.loop.read import limits
 from canbao.loop.state import CONFIRMED, WAITING, Loop, Receipt
 from canbao.portal.batches import (
@@ -32,7 +32,6 @@ from canbao.portal.batches import (
     holds,
     loop_of,
     outcome_badge,
-    outcome_words,
     people_now,
     sees,
     statement,
@@ -326,7 +325,7 @@ def receipt(request: Request, pub: Publication) -> Response:
         raise refuse(request, "parameters", request.url.path, "unknown", parameter="show")
     scope: Scope = request.state.scope
     loop, home = loop_of(request), Home(portal_of(request).home)
-    rows = [_judged(row, known) for row, known in _with_outcomes(pub, loop.returned_rows(found.receipt_no))]
+    rows = _judged(home, loop, found, pub)
     chosen = [row for row in rows if given["show"] in {"", row["state"], row["outcome"]}]
     last = max(1, -(-len(chosen) // _PER_PAGE))
     page = min(page_number(given["page"]), last)
@@ -349,26 +348,15 @@ _OUTCOMES = {
     "not_adopted": outcome_badge("not_adopted"),
     "tonight": outcome_badge(None),
 }
-_LANDED = ("new", "changed", "same", "settled")
 
 
-def _with_outcomes(pub: Publication, rows: pl.DataFrame) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
-    """Returned rows, each with what the published `feedback` says of it; None where it says nothing yet."""
-    people = [UUID(one) for one in rows["person_id"].drop_nulls().unique()]
-    known: dict[Any, dict[str, Any]] = {}
-    for start in range(0, len(people), _AT_ONCE):
-        for one in pub.rows("answers_of", ids=people[start : start + _AT_ONCE]):
-            known[one["person_id"].hex, one["division_code"], one["found_date"], one["reason_code"]] = one
-    keys = ("person_id", "division_code", "found_date", "reason_code")
-    return [(row, known.get(tuple(row[key] for key in keys))) for row in rows.iter_rows(named=True)]
-
-
-_AT_ONCE = 5000
-
-
-def _judged(row: dict[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any]:
-    counts = row["state"] in _LANDED
-    return row | {"known": known, "outcome": (known["outcome"] if known else "tonight") if counts else ""}
+def _judged(home: Home, loop: Loop, found: Receipt, pub: Publication) -> list[dict[str, Any]]:
+    """The rows of a receipt with what the night made of each (`outcome`, `told`)."""
+    told = {one["n"]: one for one in outcomes(home, found.receipt_no, pub.folder).iter_rows(named=True)}
+    return [
+        row | {"outcome": told[row["n"]]["outcome"] or told[row["n"]]["why"], "told": told[row["n"]]["words"] or ""}
+        for row in loop.returned_rows(found.receipt_no).iter_rows(named=True)
+    ]
 
 
 def _name(pub: Publication, loop: Loop, scope: Scope, rows: list[dict[str, Any]]) -> None:
@@ -386,11 +374,9 @@ def _name(pub: Publication, loop: Loop, scope: Scope, rows: list[dict[str, Any]]
         said = json.loads(row["raw"] or "{}").get("said", {})
         row["reason"] = row["seen"].get("reason_code") or said.get("reason") or ""
         row["found"] = row["found_date"] or said.get("found") or ""
-        row["badge"] = ROW_STATES[row["state"]] if row["state"] == "refused" else _OUTCOMES[row["outcome"]]
-        if row["known"]:
-            row["told"] = outcome_words(row["known"], scope)
-        else:
-            row["told"] = opinion(row["checks"] or [], hints=True) or ROW_STATES[row["state"]][2]
+        row["badge"] = _OUTCOMES.get(row["outcome"]) or RECEIPT_STATES.get(row["outcome"]) or ROW_STATES[row["state"]]
+        hints = opinion(row["checks"] or [], hints=True) if row["state"] != "refused" else ""
+        row["told"] = "　".join(part for part in (row["told"], hints) if part)
 
 
 def _may_withdraw(home: Home, found: Receipt, scope: Scope) -> bool:

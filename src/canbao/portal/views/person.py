@@ -12,6 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from canbao.errors import UserError
+from canbao.home import Home
+from canbao.loop.codes import batch_id
+from canbao.loop.outcome import was_read
+from canbao.loop.state import Loop
+from canbao.portal.batches import loop_of, outcome_words
 from canbao.portal.evidence import duplicate_words, entitlement_words, finding_words, status_words
 from canbao.portal.fields import VERIFIED, hidden, is_child, place, present, show_of
 from canbao.portal.objections import OUTCOMES, Objections
@@ -98,6 +103,13 @@ def _file(request: Request, pub: Publication, form: str) -> dict[str, Any]:
     shown = {name: [present(row | child, name, scope) for row in rows] for name, rows in raw.items()}
     for seen, row in zip(shown["anomaly"], raw["anomaly"], strict=True):
         seen["said"] = finding_words(row, scope) if seen["kind"] != VERIFIED else []
+    shown["feedback"] = [
+        *_not_counted_yet(request, pub, scope, person_id.hex),
+        *(
+            seen | {"told": outcome_words(row, scope) or seen["effect"]}
+            for seen, row in zip(shown["feedback"], raw["feedback"], strict=True)
+        ),
+    ]
     hide_employer = hidden("duplicates", "emp_name", scope.role)
     shown["duplicate"] = [
         present(row, "duplicates", scope) | duplicate_words(row, scope, hide_employer=hide_employer)
@@ -139,6 +151,25 @@ def _file(request: Request, pub: Publication, form: str) -> dict[str, Any]:
         "verdicts": pub.verdicts,
         "insurance": insurance,
     }
+
+
+def _not_counted_yet(request: Request, pub: Publication, scope: Scope, person_id: str) -> list[dict[str, Any]]:
+    """Answers that came back since the last night, of whatever side; each side sees the other's."""
+    if not Loop.begun(Home(portal_of(request).home)):
+        return []
+    loop, found = loop_of(request), []
+    for row in loop.answers([person_id]).iter_rows(named=True):
+        receipt = loop.receipt(row["receipt_no"])
+        if receipt is not None and not was_read(receipt, pub.folder):
+            said = {**_BLANK, **{name: row[name] for name in _ANSWER}}
+            number = row["batch_no"]
+            batch = "" if number is None else batch_id(number)
+            found.append(present(said, "feedback", scope) | {"told": "待今夜计入", "batch_id": batch})
+    return found
+
+
+_ANSWER = ("division_code", "reason_code", "found_date", "end_date")
+_BLANK = {"contradicted_by": None, "effect": None}
 
 
 def _covered_since_birth(person: Mapping[str, Any], coverage: list[dict[str, Any]]) -> tuple[bool, bool]:
