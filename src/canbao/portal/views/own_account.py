@@ -158,7 +158,7 @@ def _asks_password(request: Request) -> bool:
 
 
 def _pending(request: Request) -> object:
-    """What this session began, for as long as it takes to set a telephone up."""
+    """What the sign-in at hand began, for as long as it takes to set a telephone up."""
     portal, account = portal_of(request), account_of(request)
     if account.second_factor or not portal.accounts.allowed(request.state.session, _FACTOR, SETTING_UP):
         return None
