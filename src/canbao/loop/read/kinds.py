@@ -144,6 +144,8 @@ def _compound(path: Path) -> str:
         raise refused("macros")
     if names & {"workbook", "book"}:
         return "binary"
+    if names <= {"root entry"}:
+        raise refused("damaged")
     raise refused("word" if "worddocument" in names else "unknown")
 
 

@@ -46,12 +46,12 @@ def _decode(data: bytes) -> tuple[str, str]:
     return b"".join(gb18030_blocks(io.BytesIO(data))).decode(), "GB18030"
 
 
-def _heads(lines: list[Line]) -> tuple[int, int]:
-    """How well a separator fits: fields of the best head, and cells."""
+def _heads(lines: list[Line]) -> int:
+    """How well a separator fits: fields of the best head."""
     from canbao.loop.read.table import find_head
 
     heads = [find_head(line) for line in lines]
-    return max((len(head.places) for head in heads if head), default=0), max((len(x.cells) for x in lines), default=0)
+    return max((len(head.places) for head in heads if head), default=0)
 
 
 def _lines(text: str, separator: str, most: int | None) -> list[Line]:
