@@ -850,19 +850,11 @@ def texts() -> None:
 # --- by LibreOffice -------------------------------------------------------------------------------------------------------
 
 
-def convert(path: Path, kind: str, target: Path) -> None:
-    """Opens a file in LibreOffice and saves it as another kind."""
+def convert(path: Path, kind: str, target: Path, profile: Path | None = None) -> None:
+    """Opens a file in LibreOffice and saves it as another kind; with a profile of its own it starts slowly."""
     with tempfile.TemporaryDirectory() as aside:
-        command = [
-            "soffice",
-            f"-env:UserInstallation=file://{aside}/profile",
-            "--headless",
-            "--convert-to",
-            kind,
-            "--outdir",
-            aside,
-            str(path),
-        ]
+        own = f"-env:UserInstallation=file://{profile or Path(aside) / 'profile'}"
+        command = ["soffice", own, "--headless", "--convert-to", kind, "--outdir", aside, str(path)]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
         shutil.copy(Path(aside) / f"{path.stem}.{kind.partition(':')[0]}", target)
 
