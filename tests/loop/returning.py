@@ -74,6 +74,10 @@ PEOPLE = {
     "boy": Person("蒋十三", born=date(2010, 6, 1)),
 }
 
+MANY = 40
+PEOPLE |= {f"{key}~{n}": PEOPLE[key] for key in ("ann", "dead", "unsent") for n in range(MANY)}
+"""Others who are like them, for files in which everybody stands once."""
+
 
 class World:
     """The home, with what the tests ask it for."""

@@ -53,9 +53,10 @@ SELECT
     c.reporter,
     CASE
         WHEN coalesce(t.is_nobodys, false) THEN 'refused'
-        WHEN c.is_insured THEN 'settled'
-        WHEN coalesce(t.is_repeated, false) OR coalesce(b.is_same, false) THEN 'same'
-        WHEN t.is_faulty OR (t.is_doubtful AND NOT t.is_explained) THEN 'refused'
+        WHEN c.is_insured AND NOT coalesce(t.is_repeated, false) THEN 'settled'
+        WHEN coalesce(b.is_same, false) THEN 'same'
+        WHEN NOT c.is_insured AND (t.is_faulty OR (t.is_doubtful AND NOT t.is_explained)) THEN 'refused'
+        WHEN t.is_repeated THEN 'same'
         WHEN b.n IS NOT NULL THEN 'changed'
         ELSE 'new'
     END AS state,
