@@ -6,7 +6,6 @@ import csv
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import polars as pl
