@@ -205,6 +205,9 @@ def test_a_corrected_answer_takes_the_place_of_the_first(world: World) -> None:
     receive.confirm(world.home, found.token, village())
     assert [row["reason_code"] for row in world.landed_rows()] == ["W1", "W1", "W2"]
     assert world.loop.answers()["reason_code"].to_list() == ["W2", "W1"]
+    # a day that was too late is corrected to an earlier one
+    taken(world, world.row("ann", "W3", found_date="2026-03-10"))
+    assert world.loop.answers()["reason_code"].to_list() == ["W3", "W1"]
 
 
 def test_the_township_sends_what_a_village_could_not(world: World) -> None:

@@ -242,7 +242,8 @@ def test_answers_in_force_are_the_newest_of_each_division(loop: Loop) -> None:
         upload(), answers(answer(1, "W1", SENT), answer(2, "W2", SENT), answer(3, "F1", SENT, state="refused"))
     )
     loop.add_receipt(upload(), answers(answer(1, "D1", later, state="changed"), answer(2, "W4", SENT)))
-    loop.add_receipt(upload(), answers(answer(1, "W3", SENT), answer(1, "I1", SENT, division_code=VILLAGES[1])))
+    other = answer(1, "W3", SENT, batch_no=2)
+    loop.add_receipt(upload(), answers(other, answer(1, "I1", SENT, division_code=VILLAGES[1])))
     found = loop.answers().select("person_id", "division_code", "reason_code").rows()
     assert found == [
         (person(1), VILLAGES[0], "D1"),  # not the one that was sent later and found earlier
@@ -251,6 +252,9 @@ def test_answers_in_force_are_the_newest_of_each_division(loop: Loop) -> None:
     ]
     assert loop.answers([person(2)])["reason_code"].to_list() == ["W4"]
     assert loop.answers([]).is_empty()
+    # in the same batch the later one is a correction, as for the night
+    loop.add_receipt(upload(), answers(answer(1, "W5", SENT - timedelta(days=1), state="changed")))
+    assert loop.answers([person(1)])["reason_code"].to_list() == ["W3", "I1"]
 
 
 def test_answered(loop: Loop) -> None:

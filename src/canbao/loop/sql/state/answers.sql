@@ -1,17 +1,30 @@
 -- The newest confirmed answer of each person and division; a row that repeats an earlier answer is that answer again.
-WITH ranked AS (
+WITH given AS (
     SELECT
         r.person_id, r.row_code, r.batch_no, r.serial, r.division_code, r.reason_code, r.found_date, r.end_date,
-        r.note, r.reporter, r.receipt_no, h.day,
+        r.note, r.reporter, r.receipt_no, r.n, h.day, h.at,
+        -- within a batch the later return takes the place of the earlier one, also where it corrects the day to an
+        -- earlier one: so does the landing area (key of grid_feedback)
         row_number() OVER (
-            PARTITION BY r.person_id, r.division_code
-            ORDER BY r.found_date DESC, h.at DESC, r.receipt_no DESC, r.n DESC
-        ) AS place
+            PARTITION BY r.person_id, r.division_code, r.batch_no
+            ORDER BY h.day DESC, r.receipt_no DESC, r.n DESC
+        ) AS nth
     FROM returned_row AS r
     INNER JOIN receipt AS h ON r.receipt_no = h.receipt_no
     WHERE
         h.state = 'confirmed' AND r.state IN ('new', 'changed', 'same') AND r.person_id IS NOT NULL
         AND (:persons IS NULL OR r.person_id IN (SELECT value FROM json_each(:persons)))
+),
+
+ranked AS (
+    SELECT
+        given.*,
+        row_number() OVER (
+            PARTITION BY person_id, division_code
+            ORDER BY found_date DESC, at DESC, receipt_no DESC, n DESC
+        ) AS place
+    FROM given
+    WHERE nth = 1 OR batch_no IS NULL
 )
 
 SELECT
