@@ -84,6 +84,18 @@ def bombs() -> None:
     rows = inline([*_table(), *([["x", "y", None, None, None, None]] * 3_000)])
     merges = "<mergeCells>" + '<mergeCell ref="C2:C1048576"/>' * 19_000 + "</mergeCells>"
     _xlsx(case("bomb-merges-filled.xlsx", "suspicious", "合并区域反复填满三千行"), rows + merges, zipfile.ZIP_BZIP2)
+    heads = (
+        "<sheetData>"
+        + "".join(f'<row><c t="inlineStr"><is><t>{text}</t></is></c></row>' for text in ("x", "y")).replace(
+            "<row>",
+            "<row>"
+            + "".join(
+                f'<c t="inlineStr"><is><t>{text}</t></is></c>' for text in ("姓名", "核实结果", "核实日期", "说明")
+            ),
+        )
+        * 15_000
+    )
+    _xlsx(case("bomb-heads.xlsx", "no_key_column", "三万个表头"), heads + "</sheetData>", zipfile.ZIP_BZIP2)
     data = _zip([("xl/workbook.xml", b"<workbook/>"), *((f"xl/x{number}", b"") for number in range(2_100))])
     case("bomb-parts.xlsx", "suspicious", "两千多个部件").write_bytes(data)
     inner = _zip([(f"{number}.xml", blank.encode()) for number in range(2)])

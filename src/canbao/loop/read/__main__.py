@@ -1,7 +1,7 @@
 """The process that reads one returned file: `python -m canbao.loop.read IN OUT [DAY]`.
 
-It bounds itself before it opens anything. OUT is JSON: a line with sheets, problems, notes and the refusal, then a line
-per row. It writes nothing else: what a fault has to say could quote the file.
+It bounds itself before it opens anything. OUT is JSON: sheets, problems, notes and the refusal; OUT.rows is JSON too, a
+line per row. It writes nothing else: what a fault has to say could quote the file.
 """
 
 import json
@@ -11,10 +11,11 @@ import sys
 from dataclasses import astuple
 from datetime import date, datetime
 from pathlib import Path
+from typing import TextIO
 from zoneinfo import ZoneInfo
 
 from canbao.intake.problems import FileRefused
-from canbao.loop.read import COLUMNS, limits
+from canbao.loop.read import COLUMNS, ROWS, limits
 
 
 def _bound() -> None:
@@ -53,11 +54,16 @@ def main(source: str, target: str, day: str | None = None) -> None:
         "problems": [astuple(one) for one in reading.problems[: limits.PROBLEMS]],
         "notes": reading.notes,
     }
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(handle, "w", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - a handle
-        file.write(json.dumps(head, ensure_ascii=False) + "\n")
+    with _new(target + ROWS) as file:
         for row in reading.rows:
-            file.write(json.dumps([row[name] for name in COLUMNS], ensure_ascii=False) + "\n")
+            file.write(json.dumps({name: row[name] for name in COLUMNS}, ensure_ascii=False) + "\n")
+    with _new(target) as file:
+        json.dump(head, file, ensure_ascii=False)
+
+
+def _new(path: str) -> TextIO:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    return open(handle, "w", encoding="utf-8", errors="replace")  # noqa: PTH123 - a handle
 
 
 if __name__ == "__main__":

@@ -120,10 +120,11 @@ class Reading:
     notes: list[str] = field(default_factory=list)
     _lines: int = 0
     _unread: list[str] = field(default_factory=list)
+    _names: dict[str, int] = field(default_factory=dict)
 
     def read(self, grid: Grid) -> None:
         """Adds a sheet."""
-        grid.name = without_numbers(squeeze(grid.name))[:40]
+        grid.name = self._unlike(without_numbers(squeeze(grid.name))[:40])
         self._lines += len(grid.lines)
         if self._lines > limits.ROWS:
             raise refused("too_many_rows", count=f"{limits.ROWS:,}")
@@ -133,6 +134,11 @@ class Reading:
         if not grid.lines:
             return
         _Sheet(self, grid).read()
+
+    def _unlike(self, name: str) -> str:
+        """A name that no sheet had before."""
+        count = self._names[name] = self._names.get(name, 0) + 1
+        return name if count == 1 else f"{name}~{count}"
 
     def finish(self) -> None:
         """Says what concerns the file as a whole.
@@ -230,34 +236,20 @@ class _Sheet:
 
     def _code_columns(self, heads: dict[int, Head]) -> None:
         """Looks for row codes in columns whose heading does not say so."""
-        ends = [*sorted(heads)[1:], None]
+        numbers = [line.number for line in self.grid.lines]
+        starts = [bisect_right(numbers, line) for line in sorted(heads)]
         found = False
-        for line, end in zip(sorted(heads), ends, strict=True):
+        for line, start, end in zip(sorted(heads), starts, [*starts[1:], None], strict=True):
             if "row_code" not in heads[line].places:
-                column = self._find_codes(line, end)
+                column = _find_codes(self.grid.lines[start:end])
                 if column is not None:
                     heads[line].places["row_code"] = [column]
                     found = True
         if found:
             self.reading.notes.append(note("code_column", sheet=self.grid.name))
 
-    def _find_codes(self, after: int, before: int | None = None) -> int | None:
-        """The column between two lines most of whose cells look like row codes."""
-        shape = re.compile(words()["rows"]["code_shape"])
-        filled: dict[int, int] = {}
-        hits: dict[int, int] = {}
-        for line in self.grid.lines:
-            if line.number <= after or (before is not None and line.number >= before):
-                continue
-            for column, text in line.cells.items():
-                filled[column] = filled.get(column, 0) + 1
-                if len(text) < _LONGEST_HEADING and shape.fullmatch(_codelike(text)) and _DIGITS.search(text):
-                    hits[column] = hits.get(column, 0) + 1
-        good = [column for column, count in hits.items() if 2 * count > filled[column]]
-        return max(good, key=lambda column: hits[column]) if good else None
-
     def _without_head(self) -> None:
-        if self._find_codes(0) is not None and not self.grid.hidden:
+        if _find_codes(self.grid.lines) is not None and not self.grid.hidden:
             self.reading._unread.append("no_header")
             self.tell(0, "no_header")
         elif not self.grid.hidden:
@@ -275,15 +267,16 @@ class _Sheet:
             return
         by_number = {line.number: line for line in self.grid.lines}
         numbers = sorted(by_number)
+        starts = sorted(heads)
         filled = 0
         for first, last, column in self.grid.merged:
             top = by_number.get(first)
             if top is None or column not in top.cells or first in heads:
                 continue
-            before = [at for at in heads if at < first]
+            before = bisect_left(starts, first)
             if not before:
                 continue
-            head = heads[max(before)]
+            head = heads[starts[before - 1]]
             names = [name for name, columns in head.places.items() if column in columns]
             if not names or names[0] not in _MERGEABLE:
                 continue
@@ -393,6 +386,20 @@ class _Sheet:
 
     def _is_total(self, line: Line) -> bool:
         return bool(line.cells) and is_total(line.cells[min(line.cells)])
+
+
+def _find_codes(lines: list[Line]) -> int | None:
+    """The column most of whose cells look like row codes."""
+    shape = re.compile(words()["rows"]["code_shape"])
+    filled: dict[int, int] = {}
+    hits: dict[int, int] = {}
+    for line in lines:
+        for column, text in line.cells.items():
+            filled[column] = filled.get(column, 0) + 1
+            if len(text) < _LONGEST_HEADING and shape.fullmatch(_codelike(text)) and _DIGITS.search(text):
+                hits[column] = hits.get(column, 0) + 1
+    good = [column for column, count in hits.items() if 2 * count > filled[column]]
+    return max(good, key=lambda column: hits[column]) if good else None
 
 
 def _codelike(text: str) -> str:
