@@ -9,12 +9,17 @@
 --     the newest row of this person that this division was sent before the visit
 --   in_force: the visit was, and the answer still holds
 WITH
-answer AS (
+coded AS (
+    SELECT *, sent_code(row_code) AS sent_code
+    FROM src_grid_feedback
+),
+
+answer AS MATERIALIZED (
     SELECT
         f.row_no,
         coalesce(o.person_key, c.person_key) AS person_key,
         f.batch_id,
-        sent_code(f.row_code) AS row_code,
+        f.sent_code AS row_code,
         code12(f.division_code) AS division_code,
         f.reason_code,
         f.found_date,
@@ -22,9 +27,9 @@ answer AS (
         f.note,
         CASE WHEN o.person_key IS NULL OR o.person_key = c.person_key THEN c.batch_no END AS batch_no,
         CASE WHEN o.person_key IS NULL OR o.person_key = c.person_key THEN c.serial END AS serial
-    FROM src_grid_feedback AS f
+    FROM coded AS f
     LEFT JOIN other_row AS o ON f.row_no = o.row_no AND o.source = 'grid_feedback'
-    LEFT JOIN sent_person AS c ON sent_code(f.row_code) = c.row_code
+    LEFT JOIN sent_person AS c ON f.sent_code = c.row_code
 ),
 
 by_person AS (

@@ -6,35 +6,44 @@
 WITH
 sent AS (
     SELECT
-        r.*,
+        r.batch_no,
+        r.serial,
+        r.batch_id,
+        r.row_code,
+        r.division_code,
+        r.role,
+        r.sent,
+        r.due,
         id_key(r.person_id) AS id_key,
         b.is_recalled
     FROM sent_row AS r
     INNER JOIN sent_batch AS b ON r.batch_no = b.batch_no
 ),
 
-named AS (
-    SELECT id_key(person_id) AS id_key, person_key, 1 AS rank_no
-    FROM person_identity
-    UNION ALL
-    -- who turns out to have had an earlier number had another id before (contract 3.1)
-    SELECT id_key(keyed_hash(s.secret, key_text(l.number_key))), l.person_key, 2
+identified AS (
+    SELECT id_key(person_id) AS id_key, person_key FROM person_identity
+),
+
+-- who turns out to have had an earlier number had another id before (contract 3.1)
+renamed AS (
+    SELECT id_key(keyed_hash(s.secret, key_text(l.number_key))) AS id_key, min(l.person_key) AS person_key
     FROM number_link AS l
     CROSS JOIN secret AS s
     WHERE l.number_key >= 0
+    GROUP BY id_key(keyed_hash(s.secret, key_text(l.number_key)))
 )
 
 SELECT
     s.batch_no,
     s.serial,
     s.batch_id,
-    sent_code(s.row_code) AS row_code,
+    s.row_code,
     s.division_code,
     s.role,
     s.sent,
     s.due,
     s.is_recalled,
-    n.person_key
+    coalesce(i.person_key, r.person_key) AS person_key
 FROM sent AS s
-LEFT JOIN named AS n ON s.id_key = n.id_key
-QUALIFY row_number() OVER (PARTITION BY s.batch_no, s.serial ORDER BY n.rank_no) = 1
+LEFT JOIN identified AS i ON s.id_key = i.id_key
+LEFT JOIN renamed AS r ON s.id_key = r.id_key
