@@ -99,6 +99,15 @@ def test_a_title_gives_the_batch(tmp_path: Path) -> None:
     assert _read("20-batch-in-title.xlsx", tmp_path).rows["batch_id"].unique().to_list() == ["P000008"]
 
 
+def test_two_answers_are_not_taken_for_none(tmp_path: Path) -> None:
+    row = _read("17-answers-twice.xlsx", tmp_path).rows.row(1, named=True)
+    assert (row["reason"], row["reason_code"]) == ("D1 / M1 服役(现役)", None)
+    path = tmp_path / "a.csv"
+    path.write_text(f"行码,核实结果,核实结果\n{PEOPLE[0].code},D1,死亡\n", "utf-8")
+    read = read_returned(path, work=tmp_path, day=DAY)
+    assert (read.rows["reason_code"].to_list(), read.problems) == (["D1"], [])
+
+
 def test_the_same_bytes_give_the_same_rows(tmp_path: Path) -> None:
     assert _read("07-pasted-together.xlsx", tmp_path).rows.equals(_read("07-pasted-together.xlsx", tmp_path).rows)
 

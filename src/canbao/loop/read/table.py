@@ -12,7 +12,7 @@ from canbao.intake.headers import normalise
 from canbao.intake.problems import mask, without_numbers
 from canbao.intake.values import DAMAGED, bare, is_total, means_blank, read_cert, read_text, squeeze
 from canbao.loop.read import Problem, limits
-from canbao.loop.read.answers import read_day, read_reason
+from canbao.loop.read.answers import Reason, read_day, read_reason
 from canbao.loop.read.grid import Grid, Line
 from canbao.loop.read.words import note, refused, words
 
@@ -304,6 +304,8 @@ class _Sheet:
             found["row_code"] = code = None
         certno = self._certno(line, head, shown, pending)
         reason = read_reason(found["reason"] or "")
+        if "two_values" in (code for code, _ in pending) and " / " in (found["reason"] or ""):
+            reason = Reason(None)
         if not code and not certno and not self._lost(line, found, reason.code is not None):
             self.totals += self._is_total(line)
             return
@@ -355,8 +357,11 @@ class _Sheet:
             if text and text not in texts:
                 texts.append(text)
         if len(texts) > 1 and name not in words()["joined"]["fields"]:
+            if name == "reason" and len({read_reason(text).code or text for text in texts}) == 1:
+                return texts[0]
             pending.append(("two_values", {"title": head.title(name)}))
-            return None
+            # Not blank: that would mean that nobody was there yet.
+            return " / ".join(texts) if name == "reason" else None
         text = "；".join(texts)
         if name in KEYS or name in {"batch_id", "division_code"}:
             text = "" if means_blank(text) else bare(text).upper()
