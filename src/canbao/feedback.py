@@ -90,7 +90,11 @@ def _take(path: Path, home: Home, who: "Who", day: date) -> Sheet:
         receive.discard(home, seen.token, who)
         sheet.lines.append(f"{name}：已收过同一文件（回执 {seen.again}），本次不重复采用。")
         return sheet
-    receipt = receive.confirm(home, seen.token, who)
+    try:
+        receipt = receive.confirm(home, seen.token, who)
+    except receive.Changed:  # somebody else was at work in this very moment; what holds now is taken
+        seen = receive.look(home, seen.token, who)
+        receipt = receive.confirm(home, seen.token, who)
     counts = seen.counts
     sheet.accepted, sheet.returned = receipt.accepted, receipt.refused
     told = f"{name}：读入 {sum(counts[state] for state in receive.STATES):,} 行，采用 {receipt.accepted:,} 行"

@@ -353,20 +353,21 @@ def confirm(home: Home, token: str, who: Who) -> Receipt:
     """
     loop = Loop(home)
     folder = _kept(home, token, who)
-    facts = read_json(folder / "preview.json")
     publication = _publication(home)
-    # Outside the lock: with millions of people this takes seconds.
-    if _name_of(publication) != facts["publication"] and _DONE not in facts:
-        check.look_up(pl.read_parquet(folder / "returned.parquet"), loop, publication, folder)
-        facts["publication"] = _name_of(publication)
-        write_atomically(folder / "preview.json", json.dumps(facts, ensure_ascii=False))
     with loop.held("landing"):
         _tidy(loop)
-        facts = read_json(folder / "preview.json") or facts
+        facts = read_json(folder / "preview.json")
+        if not facts:
+            raise Gone("这次预览已被放弃。什么也没有保存，请重新上传。")
         known = loop.receipt(facts[_DONE]) if _DONE in facts else _taken_before(loop, facts["sha256"], who)
         if known is not None:
+            _done(folder, facts, known)
             return known
         rows = pl.read_parquet(folder / "returned.parquet")
+        if _name_of(publication) != facts["publication"]:
+            check.look_up(rows, loop, publication, folder)
+            facts["publication"] = _name_of(publication)
+            write_atomically(folder / "preview.json", json.dumps(facts, ensure_ascii=False))
         judged = check.judge(rows, loop, who, folder)
         shown = pl.read_parquet(folder / "judged.parquet")
         judged.write_parquet(folder / "judged.parquet")
@@ -374,11 +375,15 @@ def confirm(home: Home, token: str, who: Who) -> Receipt:
             raise Changed("预览之后情况有变（批次收回、他人已填报或数据已更新），尚未保存。请重新核对后再确认。")
         blank = len(pl.read_parquet(folder / "blank.parquet"))
         receipt = _stored(loop, rows, judged, who, facts, blank=blank)
-        # What is left of the preview tells the receipt to whoever confirms again, and holds nobody's data.
-        write_atomically(folder / "preview.json", json.dumps({**facts, _DONE: receipt.receipt_no}, ensure_ascii=False))
-        for file in folder.glob("*.parquet"):
-            file.unlink()
+        _done(folder, facts, receipt)
     return receipt
+
+
+def _done(folder: Path, facts: Mapping[str, Any], receipt: Receipt) -> None:
+    """What is left of a preview tells the receipt to whoever confirms again, and holds nobody's data."""
+    write_atomically(folder / "preview.json", json.dumps({**facts, _DONE: receipt.receipt_no}, ensure_ascii=False))
+    for file in folder.glob("*.parquet"):
+        file.unlink()
 
 
 def settle(
