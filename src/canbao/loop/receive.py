@@ -147,7 +147,6 @@ def preview(home: Home, path: Path, who: Who, *, day: date | None = None, name: 
             raise FileRefused(
                 "no_rows", "文件中没有带行码或证件号码的行。请确认上传的是核实名单，且没有删去“行码”一列。"
             )
-        lines = set(zip(rows["sheet"], rows["line"], strict=True))
         folder.keep(
             {
                 **_owner(who),
@@ -157,9 +156,7 @@ def preview(home: Home, path: Path, who: Who, *, day: date | None = None, name: 
                 "publication": _name_of(publication),
                 "sheets": found.sheets,
                 "notes": found.notes,
-                "problems": [
-                    (one.sheet, one.line, one.message) for one in found.problems if (one.sheet, one.line) not in lines
-                ],
+                "problems": [(one.sheet, one.line, one.message) for one in found.problems],
             }
         )
         rows.write_parquet(folder.path / "returned.parquet")
