@@ -15,7 +15,6 @@ from uuid import UUID
 import polars as pl
 from starlette.requests import Request
 
-from canbao.home import Home
 from canbao.loop.codes import read_batch_id
 from canbao.loop.sheet import cells
 from canbao.loop.state import CONFIRMED, LIST, OPEN, WAITING, ZERO, Batch, Loop
@@ -52,8 +51,7 @@ def statement(name: str) -> str:
 
 def loop_of(request: Request) -> Loop:
     """The loop of the installation, on the portal's clock."""
-    portal = portal_of(request)
-    return Loop(Home(portal.home), portal.clock)
+    return portal_of(request).loop
 
 
 def holds(scope: Scope, code: str | None) -> bool:

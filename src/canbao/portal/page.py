@@ -26,12 +26,14 @@ from canbao.portal.second_factor import SecondFactor, Totp
 from canbao.portal.settings import PortalSettings
 
 if TYPE_CHECKING:
+    from canbao.loop.state import Loop
     from canbao.portal.downloads import Downloads
     from canbao.portal.store import Store
 
 CHINA = ZoneInfo("Asia/Shanghai")
 
 _NUMBER = re.compile(r"\d{7,}[\dXx]?")
+_RECEIPT = re.compile(r"H\d{8}-\d{4,9}")
 _IN_TEXT = re.compile(r"\b[0-9a-f]{32}\b|(?:\d[ \u3000]?){10,}\d[Xx]?")
 
 
@@ -148,6 +150,13 @@ class Portal:
         from canbao.portal.downloads import Downloads
 
         return Downloads(self)
+
+    @cached_property
+    def loop(self) -> "Loop":
+        """What went out to the villages and what came back."""
+        from canbao.loop.state import Loop
+
+        return Loop(Home(self.home), self.clock)
 
     def download_parts(self, rows: int) -> int:
         """How many files a list of so many rows comes in."""
@@ -270,7 +279,7 @@ def note(
 
 def _plain(target: str) -> str:
     """An audit entry's target: ids, codes and serials stay, what may be a person's number is cut."""
-    if re.fullmatch(r"[0-9a-f]{32}|\d{6}|\d{9}|\d{12}-?", target):
+    if re.fullmatch(r"[0-9a-f]{32}|\d{6}|\d{9}|\d{12}-?", target) or _RECEIPT.fullmatch(target):
         return target
     return _NUMBER.sub(lambda found: found[0] if len(found[0]) == 12 else f"{found[0][:3]}***", target)[:200]
 

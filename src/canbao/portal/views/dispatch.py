@@ -475,6 +475,8 @@ async def hand_out(
         written: Written = await downloads.work(task, order, discard=discard)
     except Busy:
         return await run_in_threadpool(come_again, request)
+    except UserError as error:
+        raise Stop(str(error), 409) from None
 
     def send() -> Response:
         portal, account, scope = portal_of(request), account_of(request), request.state.scope

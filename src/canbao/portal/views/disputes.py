@@ -32,7 +32,7 @@ def show(request: Request, pub: Publication) -> Response:
     given = parameters(request, "page", "told")
     scope = require(request, "settle_disputes")
     first, last = scope.range
-    found = _people(pub, first, last)
+    found = people_of(pub, first, last)
     pages = max(1, -(-len(found) // _PER_PAGE))
     page = min(page_number(given["page"]), pages)
     part = dict(list(found.items())[(page - 1) * _PER_PAGE : page * _PER_PAGE])
@@ -45,7 +45,7 @@ def show(request: Request, pub: Publication) -> Response:
     )  # fmt: skip
 
 
-def _people(pub: Publication, first: int, last: int, person: UUID | None = None) -> dict[str, list[dict[str, Any]]]:
+def people_of(pub: Publication, first: int, last: int, person: UUID | None = None) -> dict[str, list[dict[str, Any]]]:
     """Person id to the answers that disagree, by those who gave them."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in pub.rows("disputes", t0=first, t1=last, person=person):
@@ -133,7 +133,7 @@ def _decision(request: Request, pub: Publication) -> Decision:
     except ValueError:
         key = None
     first, last = scope.range
-    rows = _people(pub, first, last, key).get(person, []) if key else []
+    rows = people_of(pub, first, last, key).get(person, []) if key else []
     if not rows:
         raise refuse(request, "settle_dispute", person or None, "missing")
     above = common(scope.tree, [row["division_code"] for row in rows])

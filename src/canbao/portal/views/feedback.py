@@ -100,7 +100,7 @@ def show(request: Request, pub: Publication) -> Response:
 
 def _start(request: Request, scope: Scope, message: str = "", told: str = "", status: int = 200) -> Response:
     loop, account = loop_of(request), account_of(request)
-    waiting = _waiting(request, scope) if scope.can("confirm_returns") else []
+    waiting = waiting_receipts(request, scope) if scope.can("confirm_returns") else []
     codes = None if scope.level == 1 else [code for code in _returners(request) if holds(scope, code)]
     found = loop.receipts(divisions=codes, most=_RECEIPTS)
     mine = [one for one in loop.receipts(account=account.name, most=_RECEIPTS) if one not in found]
@@ -113,7 +113,7 @@ def _start(request: Request, scope: Scope, message: str = "", told: str = "", st
     )  # fmt: skip
 
 
-def _waiting(request: Request, scope: Scope) -> list[Receipt]:
+def waiting_receipts(request: Request, scope: Scope) -> list[Receipt]:
     """What villages returned and a township has not let pass yet (U31), the oldest first."""
     found = loop_of(request).receipts(state=WAITING)
     return [one for one in reversed(found) if holds(scope, one.division_code) and one.account != scope.account]
@@ -190,15 +190,24 @@ def _seen(request: Request, token: str, action: str) -> receive.Preview:
 
     Raises:
         NotFound: The name is no name of a preview.
-        Stop: It is gone, or somebody else's: nobody can tell one from the other.
+        Stop: It is confirmed, gone, or somebody else's: nobody can tell one of the last two from the other.
     """
+    _see_token(request, token, action)
+    try:
+        return receive.look(Home(portal_of(request).home), token, _who(request))
+    except receive.Gone as gone:
+        raise _gone(request, action, gone) from None
+
+
+def _see_token(request: Request, token: str, action: str) -> None:
     require(request, "upload_feedback", action=action)
     if not _TOKEN.fullmatch(token):
         raise refuse(request, action, None, "missing")
-    try:
-        return receive.look(Home(portal_of(request).home), token, _who(request))
-    except receive.Gone:
-        raise refuse(request, action, None, "missing") from None
+
+
+def _gone(request: Request, action: str, gone: receive.Gone) -> Stop:
+    note(request, action, outcome="refused", reason="missing")
+    return Stop(str(gone), 404)
 
 
 @reads
@@ -257,8 +266,9 @@ async def confirm(request: Request) -> Response:
 
     @reads
     def decide(one: Request, pub: Publication) -> Response:
-        made = _seen(one, field_of(one, "token", 40), "confirm_feedback")
-        asked.append((desk_of(one, pub), made.token))
+        token = field_of(one, "token", 40)
+        _see_token(one, token, "confirm_feedback")
+        asked.append((desk_of(one, pub), token))
         return Response()
 
     answer = await run_in_threadpool(decide, request)
@@ -271,6 +281,8 @@ async def confirm(request: Request) -> Response:
         return await run_in_threadpool(come_again, request)
     except receive.Changed as changed:
         return await run_in_threadpool(_once_more, request, token, str(changed))
+    except receive.Gone as gone:
+        raise (await run_in_threadpool(_gone, request, "confirm_feedback", gone)) from None
     except UserError as error:
         raise Stop(str(error), 409) from None
 

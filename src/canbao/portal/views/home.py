@@ -1,12 +1,22 @@
 """The own division at a glance: main figures on both bases, what changed, what waits, whether the data may be used."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
+from canbao.home import Home
+from canbao.loop.state import Loop
+from canbao.portal.batches import loop_of, page_of
+from canbao.portal.divisions import Division
 from canbao.portal.lists import ListQuery, by_priority
-from canbao.portal.page import render
+from canbao.portal.page import portal_of, render
 from canbao.portal.reading import asked_division, reads
+from canbao.portal.scope import Scope
 from canbao.portal.store import Publication
+from canbao.portal.views.dispatch import settings_of, today_of
+from canbao.portal.views.disputes import people_of
+from canbao.portal.views.feedback import waiting_receipts
 from canbao.portal.views.ledger import cells, layout_for
 from canbao.portal.words import words
 
@@ -40,6 +50,7 @@ def show(request: Request, pub: Publication) -> Response:
         ):
             query = ListQuery.of(kind, code, "", filters, scope)
             waiting.append((title, query.count(pub), f"/{kind}", query.address()))
+    waiting += _loop(request, pub, scope, division)
     since = None
     if pub.previous and scope.can("see_people"):
         new = ListQuery.of("uninsured", code, "", {"since": "new"}, scope)
@@ -67,6 +78,27 @@ def show(request: Request, pub: Publication) -> Response:
         words=words(),
         children=scope.tree.children(division.code),
     )
+
+
+def _loop(request: Request, pub: Publication, scope: Scope, division: Division) -> list[tuple[str, int, str, Any]]:
+    """What waits in the loop with the villages, once anything was dispatched."""
+    if not scope.can("see_batches") or not Loop.begun(Home(portal_of(request).home)):
+        return []
+    loop = loop_of(request)
+    if division.level > 1:  # of the moment; of the whole city as of the last night, there are too many to count
+        _, missing, _ = page_of(
+            loop, pub, scope, division, show="missing", page=1, today=today_of(request), alone=False
+        )
+    else:
+        rows = pub.rows("batch_sums", t0=division.first, t1=division.last)
+        missing = sum(row["outstanding"] > 0 for row in rows)
+    found: list[tuple[str, int, str, Any]] = [("未回齐的核实名单", missing, "/dispatch", {"show": "missing"})]
+    if scope.can("confirm_returns") and settings_of(request).township_confirms:
+        found.append(("待审核的回执", len(waiting_receipts(request, scope)), "/feedback", {}))
+    if scope.can("settle_disputes"):
+        first, last = scope.range
+        found.append(("待核定的答复分歧", len(people_of(pub, first, last)), "/disputes", {}))
+    return found
 
 
 def _bridge(pub: Publication, tree: int) -> dict[str, dict[str, dict[str, int]]]:
