@@ -91,6 +91,12 @@ def test_a_preview_says_what_would_be_and_stores_nothing(world: World) -> None:
     assert world.loop.receipts() == []
 
 
+def test_what_the_reader_noticed_is_told_of_rows_that_are_taken_too(world: World) -> None:
+    found = seen(world, world.row("ann"), world.row("bob", certno="5.00103E+17"))
+    assert found.counts["new"] == 2
+    assert [(line, "号码" in said) for _, line, said in found.problems] == [(3, True)]
+
+
 def test_a_preview_is_its_owners_and_gone_after_an_hour(world: World) -> None:
     found = seen(world, world.row("ann"))
     for who in (village(NEXT), village(account="other"), township()):
