@@ -4,6 +4,7 @@ Commands and the portal write to it at the same time. Nothing here decides what 
 (`canbao.portal.scope`), and nothing here writes the audit log: callers do, before they answer.
 """
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -156,8 +157,10 @@ class Accounts:
         self.clock = clock
         self._local = threading.local()
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Made before SQLite opens it: its journals take over the mode.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Made before SQLite opens it: its journals take over the mode. Never opened here once it is there: closing it
+        # again would drop the locks that SQLite holds on it elsewhere in this process.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         self.path.chmod(0o600)
         self._connection().executescript((package_dir("portal") / "sql" / "accounts.sql").read_text(encoding="utf-8"))
 

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,8 @@ class Register:
         self.path = home / "portal" / "downloads.db"
         self._local = threading.local()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        with suppress(FileExistsError):  # closing it again would drop locks of SQLite, see `canbao.portal.accounts`
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         self._connection().executescript(
             (package_dir("portal") / "sql" / "downloads" / "register.sql").read_text(encoding="utf-8")
         )
