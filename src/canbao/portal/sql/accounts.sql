@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS session (
 
 CREATE INDEX IF NOT EXISTS session_name ON session (name);
 
--- One row per name or address that failed; names that no account has are counted alike.
+-- One row per name or address that failed; names that no account has are counted alike, under a keyed hash.
 CREATE TABLE IF NOT EXISTS failure (
     subject TEXT PRIMARY KEY,
     count INTEGER NOT NULL,
