@@ -124,6 +124,13 @@ def test_people_without_a_village_go_to_their_township(tmp_path: Path) -> None:
     assert asked(home, send(plan, "chen")) == [(1, A), (2, TOWN)]
 
 
+def test_people_whom_no_place_of_the_city_answers_for_are_told_of(tmp_path: Path) -> None:
+    """A student from elsewhere who lives elsewhere is uninsured here, and nobody's to visit."""
+    home = publish(tmp_path, [one(1, A), one(2, A, places=())])
+    assert left(planned(home)) == {"no_township": 1}
+    assert left(planned(home, DISTRICT)) == {}
+
+
 def test_zero_reports_for_villages_with_nobody(tmp_path: Path) -> None:
     home = publish(tmp_path, [one(1, A)])
     plan = planned(home, DISTRICT)

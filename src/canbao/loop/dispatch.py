@@ -38,7 +38,7 @@ LEVELS = {3: "乡镇（街道）", 4: "村（社区）"}
 WHY = {
     "open": "已下发、尚待填报",
     "answered": "核实结果仍在有效期内",
-    "no_township": "所在乡镇（街道）不明",
+    "no_township": "所在乡镇（街道）不明，或不在本市户籍和居住",
 }
 """Why somebody is left out."""
 

@@ -26,7 +26,6 @@ measured AS (
 told AS (
     SELECT
         n,
-        row_number() OVER place AS nth,
         -- one struct per answer; blanks around and within an explanation make no other answer
         struct_pack(
             r := coalesce(reason_code, reason_text, ''),
@@ -37,14 +36,13 @@ told AS (
         person_id,
         division_code
     FROM found
-    WINDOW place AS (PARTITION BY person_id, division_code ORDER BY n)
 ),
 
 repeated AS (
-    SELECT person_id, division_code, count(DISTINCT said) AS answers
+    SELECT person_id, division_code
     FROM told
     GROUP BY person_id, division_code
-    HAVING count(*) > 1
+    HAVING count(DISTINCT said) > 1
 ),
 
 -- what others say of the same person: answers in force, and other rows of this file
@@ -107,12 +105,6 @@ UNION ALL
 SELECT t.n, 'code_twice'
 FROM told AS t
 INNER JOIN repeated AS r ON t.person_id = r.person_id AND t.division_code = r.division_code
-WHERE r.answers > 1
-UNION ALL
-SELECT t.n, 'repeated'
-FROM told AS t
-INNER JOIN repeated AS r ON t.person_id = r.person_id AND t.division_code = r.division_code
-WHERE r.answers = 1 AND t.nth > 1
 UNION ALL
 SELECT n, 'reason_missing' FROM found WHERE reason_text IS NULL AND reason_code IS NULL
 UNION ALL

@@ -2,6 +2,27 @@
 -- a fault of the answer does not matter; the same answer again changes nothing; then the faults of the answer count, of
 -- which 核实性 ones pass with an explanation. grain: one row per returned row
 WITH
+nobodys AS (
+    SELECT DISTINCT f.n
+    FROM fired AS f
+    INNER JOIN check_list AS c ON f.code = c.code AND c.grade = 'refuse' AND c.about = 'row'
+),
+
+-- of rows that say the same about somebody the first counts; one that is refused as nobody's takes no other's place
+repeated AS (
+    SELECT c.n
+    FROM claim AS c
+    LEFT JOIN nobodys AS o ON c.n = o.n
+    WHERE c.person_id IS NOT NULL AND o.n IS NULL
+    QUALIFY row_number() OVER (PARTITION BY c.person_id, c.division_code ORDER BY c.n) > 1
+),
+
+fired_code AS (
+    SELECT n, code FROM fired
+    UNION ALL
+    SELECT n, 'repeated' FROM repeated
+),
+
 told AS (
     SELECT
         f.n,
@@ -12,7 +33,7 @@ told AS (
         coalesce(bool_or(c.grade = 'verify'), false) AS is_doubtful,
         bool_or(f.code = 'repeated') AS is_repeated,
         bool_or(f.code = 'conflicting') AS is_conflicting
-    FROM fired AS f
+    FROM fired_code AS f
     LEFT JOIN check_list AS c ON f.code = c.code
     GROUP BY f.n
 ),

@@ -1,5 +1,6 @@
 -- Who may be asked about where: uninsured people of the asked division who meet the filters, per batch division.
--- People without a village go to their township; without a township nobody can be asked (batch_division null).
+-- People without a village go to their township; without a township nobody can be asked (batch_division null), and of
+-- those who are registered and live outside (students from elsewhere) only the city as a whole can be told.
 WITH
 here AS (
     SELECT
@@ -12,6 +13,13 @@ here AS (
     CROSS JOIN asked
     INNER JOIN division AS d ON r.division_code = d.division_code
     WHERE d.tree_no BETWEEN asked.tree_first AND asked.tree_last AND (asked.role IS NULL OR r.role = asked.role)
+    UNION ALL
+    SELECT u.person_id, NULL, NULL, NULL, NULL
+    FROM uninsured AS u
+    CROSS JOIN asked
+    INNER JOIN division AS d ON d.level = 1 AND asked.tree_first = d.tree_no
+    LEFT JOIN responsibility AS r ON u.person_id = r.person_id
+    WHERE r.person_id IS NULL AND asked.role IS NULL
 )
 
 SELECT h.*, u.household_no, u.priority

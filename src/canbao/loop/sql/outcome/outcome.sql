@@ -42,6 +42,8 @@ told AS (
         r.row_code,
         CASE
             WHEN c.is_own THEN c.why
+            -- somebody insured when it came back; an answer with a fault needed no correction and was not passed on
+            WHEN r.state = 'settled' THEN 'insured'
             WHEN c.n IS NOT NULL THEN 'superseded'
             ELSE 'not_counted'
         END AS why,
