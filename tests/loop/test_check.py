@@ -248,6 +248,9 @@ def test_the_same_row_twice(world: World) -> None:
     assert all("code_twice" in codes for _, codes in found[::2])
     found = judged(world, world.row("ann"), world.row("ann", "拒参", found_date="2026年3月20日"))
     assert found == [("new", []), ("same", ["repeated"])]
+    # what is refused as another person's row takes nobody's place
+    found = judged(world, world.row("ann", psn_name="钱二"), world.row("ann"), world.row("ann"))
+    assert found == [("refused", ["name_other"]), ("new", []), ("same", ["repeated"])]
     # by code and by number it is the same row
     found = judged(world, world.row("ann"), world.by_number("ann", "W2", batch_id="P000001"))
     assert [codes for _, codes in found] == [["code_twice"], ["code_twice"]]
