@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -283,9 +283,10 @@ class Loop:
         self._local = threading.local()
         for folder in (self.folder, self.sent_folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Made before SQLite opens it: its journals take over the mode.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        self.path.chmod(0o600)
+        # Made before SQLite opens it: its journals take over the mode. One that is there is left alone: closing it
+        # again would drop the locks that this process has on it.
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         self._connection().executescript(query("state", "schema"))
 
     @staticmethod

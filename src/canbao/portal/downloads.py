@@ -474,6 +474,13 @@ def _hand_over(request: Request, order: "Order", wish: Wish, written: "Written")
         raise
 
 
+def _register(register: Register, download: Download, alone: int | None) -> None:
+    if alone is None:
+        register.add(download)
+    elif not register.add_alone(download, alone):
+        raise Stop("今日不经审批可取的完整号码已经用完，本次未下载。请重新提交，由第二人审批。", 409)
+
+
 def hand_over(
     request: Request,
     order: Files,
@@ -504,10 +511,7 @@ def hand_over(
     try:
         _take_rows(request, download.row_count, division)
         order.kept.replace(downloads.register.rows_file(order.serial))
-        if alone is None:
-            downloads.register.add(download)
-        elif not downloads.register.add_alone(download, alone):
-            raise Stop("今日不经审批可取的完整号码已经用完，本次未下载。请重新提交，由第二人审批。", 409)
+        _register(downloads.register, download, alone)
         opened = order.target.open("rb")
         order.target.unlink()
         note(
