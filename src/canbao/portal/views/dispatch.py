@@ -127,9 +127,10 @@ def _sums(pub: Publication, division: Division) -> list[dict[str, Any]]:
     for one in [division, *below]:
         own = [row for row in rows if one.first <= row["tree"] <= one.last]
         if own:
-            found.append(
-                {"division": one, "batches": len(own)} | {name: sum(row[name] for row in own) for name in names}
-            )
+            sums = {name: sum(row[name] for row in own) for name in names}
+            zeros = [row for row in own if row["kind"] == ZERO]
+            sums |= {"lists": len(own) - len(zeros), "zeros": len(zeros)}
+            found.append({"division": one, **sums, "confirmed": sum(row["zero_confirmed"] for row in zeros)})
     return found
 
 

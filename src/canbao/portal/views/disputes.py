@@ -84,7 +84,10 @@ def _shown(scope: Scope, rows: list[dict[str, Any]], decided: Mapping[str, Any] 
     return {
         "person_id": rows[0]["person_id"].hex,
         "seen": present(rows[0], "people", scope),
-        "answers": [answer_seen(row, scope) | {"place": place(scope.tree, row["division_code"])} for row in rows],
+        "answers": [
+            answer_seen(row, scope) | {"place": place(scope.tree, row["division_code"]), "side": _side(scope.tree, row)}
+            for row in rows
+        ],
         "above": place(scope.tree, above.code) if above else "市级",
         "may": mine and code is not None and decided is None,
         "without_code": mine and code is None,
@@ -92,6 +95,15 @@ def _shown(scope: Scope, rows: list[dict[str, Any]], decided: Mapping[str, Any] 
         if decided
         else None,
     }
+
+
+def _side(tree: DivisionTree, row: Mapping[str, Any]) -> str:
+    """Whether an answer is that of where the person is registered, or lives."""
+    sides = (("resd_code", "户籍地答复"), ("live_code", "居住地答复"))
+    own = tree.place(row["division_code"])
+    return next(
+        (said for name, said in sides if own and (at := tree.place(row[name])) and tree.inside(at.code, own)), "答复"
+    )
 
 
 def _choices(role: str) -> dict[str, str]:
