@@ -55,7 +55,7 @@ def built(
     as_of: date,
     *,
     tables: Iterable[str] | None = None,
-    threads: int = 2,
+    threads: int | None = None,
     insured_year: int | None = None,
     overlay: Path | None = None,
     key: bytes = KEY,
@@ -68,7 +68,7 @@ def built(
         scratch: Folder for staged files and the warehouse.
         as_of: The as-of date.
         tables: What is to be built, with all that it reads; None for everything.
-        threads: Of the warehouse.
+        threads: Of the warehouse; None as in a night.
         insured_year: None for the rules' default.
         overlay: Rule parameters laid over the jurisdiction's.
         key: Secret of the person ids.

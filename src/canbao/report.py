@@ -1,7 +1,7 @@
 """The run report: what came in, what was checked, how long each step took; counts only."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,11 +94,16 @@ def report_data(night: "Night") -> dict[str, Any]:
     }
 
 
-def report_markdown(night: "Night") -> str:
-    """The run report as Markdown, in Chinese."""
+def report_markdown(night: "Night", data: Mapping[str, Any] | None = None) -> str:
+    """The run report as Markdown, in Chinese.
+
+    Args:
+        night: The night.
+        data: Its `report_data`, where that is known.
+    """
     from canbao.nightly import MAIN_MEASURES
 
-    data = report_data(night)
+    data = data or report_data(night)
     lines = [f"# 夜间运行报告 {data['as_of']}", "", f"运行 {data['run_id']}，参保年度 {data['insured_year']}。", ""]
     failing = [check for check in night.checks if check.passed is not True and check.severity != "info"]
     blocking = [check for check in failing if check.blocks]
@@ -172,8 +177,9 @@ def _earlier(night: "Night") -> dict[str, Any] | None:
 
 def write_run_report(night: "Night", folder: Path) -> None:
     """Write `run_report.md` and `run_report.json` into a publication's folder."""
-    (folder / "run_report.md").write_text(report_markdown(night), encoding="utf-8")
-    text = json.dumps(report_data(night), ensure_ascii=False, indent=1)
+    data = report_data(night)
+    (folder / "run_report.md").write_text(report_markdown(night, data), encoding="utf-8")
+    text = json.dumps(data, ensure_ascii=False, indent=1)
     (folder / "run_report.json").write_text(text + "\n", encoding="utf-8")
 
 

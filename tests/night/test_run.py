@@ -15,6 +15,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.night import tiny
+
 from .conftest import AS_OF, COMMAND, Landing, number
 
 Call = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -31,12 +33,12 @@ def night(landing: Landing, home: Path) -> Call:
     """Runs a night with the tiny build."""
 
     def call(*more: object, die: str | None = None, as_of: str = AS_OF) -> subprocess.CompletedProcess[str]:
-        front = [*TINY, *(["--die", die] if die else [])]
         arguments = ["run", "--landing", landing.root, "--home", home, "--as-of", as_of, *more]
+        if die is None:
+            return tiny.call(*arguments)
         environment = {name: value for name, value in os.environ.items() if name != "CANBAO_KEY"}
-        return subprocess.run(
-            [*front, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False, env=environment
-        )
+        command = [*TINY, "--die", die, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
 
     return call
 

@@ -56,6 +56,9 @@ PREVIOUS = {
 }
 """Columns of the publication before this one that the build reads, as views `previous_<table>`."""
 
+FEW_ROWS = 122_880
+"""A row group of DuckDB: of fewer rows there is nothing to share out, and a second thread costs more than it does."""
+
 _PUBLISHED_AS = {"file": "load_file"}
 
 
@@ -97,14 +100,14 @@ class Warehouse:
         folder: emptied when opened.
         memory_limit: as DuckDB understands it (`3GB`), by the number of rows where not given; what does not fit
             spills into the folder.
-        threads: number of cores to use.
+        threads: number of cores to use; where not given all of them, and one alone for sources of few rows.
     """
 
     def __init__(self, folder: Path, *, memory_limit: str | None = None, threads: int | None = None) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.folder = folder
-        self._memory_limit = memory_limit
+        self._memory_limit, self._threads = memory_limit, threads
         self._written: dict[str, Path] = {}
         config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": str(folder / "tmp"),
@@ -180,8 +183,11 @@ class Warehouse:
         Both have the definition's fields and `row_no` (file and line as one number), `file_no`, `line_no`, `delivery`.
         """
         files = intake.files.filter(pl.col("state") == "accepted")
+        total = int(files["rows_accepted"].sum() or 0)
         if not self._memory_limit:
-            self.con.execute(f"SET memory_limit = '{_memory(int(files['rows_accepted'].sum() or 0))}MB'")
+            self.con.execute(f"SET memory_limit = '{_memory(total)}MB'")
+        if not self._threads and total <= FEW_ROWS:
+            self.con.execute("SET threads = 1")
         self._load("staged_file", files.select("file_no", "source", "delivery", "file", "sha256", "rows_accepted"))
         for name, definition in definitions.items():
             own = files.filter(pl.col("source") == name)

@@ -7,6 +7,7 @@ column in `expectations/staged.toml`, those of the tables that a night makes in 
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from canbao.gates import BUREAU
@@ -102,7 +103,9 @@ def _read(definitions: Mapping[str, "SourceDef"]) -> Iterator[Measure]:
         yield _measure(f"{entry['table']}.{entry['name']}", {"source": None, **entry})
 
 
+@cache
 def _entries(folder: str, stem: str) -> list[dict[str, Any]]:
+    """The measures of a file; a night asks for the catalogue three times, and reading TOML is slow."""
     path = package_dir(folder) / f"{stem}.toml"
     return list(tomllib.loads(path.read_text(encoding="utf-8")).get("measure", []))
 

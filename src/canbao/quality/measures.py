@@ -131,9 +131,12 @@ def scan(
                 con.execute(_scan(table, division, [measure], None))
             except duckdb.Error:
                 _not_computed(con, measure)
-    query = "INSERT INTO measure_count SELECT ?, '', 0, 0 WHERE ? NOT IN (SELECT measure_id FROM measure_count)"
-    for measure in measures:  # of an empty table nothing is wrong
-        con.execute(query, [measure.measure_id, measure.measure_id])
+    if measures:  # of an empty table nothing is wrong
+        query = "SELECT measure_id, '', 0, 0 FROM (SELECT unnest(?) AS measure_id) AS m"
+        con.execute(
+            f"INSERT INTO measure_count {query} ANTI JOIN measure_count USING (measure_id)",
+            [[measure.measure_id for measure in measures]],
+        )
 
 
 def checks(night: "Night", workspace: Path) -> list[Check]:
