@@ -359,6 +359,22 @@ def test_refused_rows_come_back_alone_and_are_sent_again(field, tmp_path):
     assert browser.get(f"/feedback/refused.xlsx?no={second}").status_code == 404
 
 
+def test_several_batches_in_one_file(field):
+    """A township puts its villages into one file, as text or as sheets."""
+    rows = field.sent.filter(~pl.col("division_code").str.ends_with("000"))
+    town = rows["division_code"].str.slice(0, 9).mode().sort()[0]
+    two = rows.filter(pl.col("division_code").str.starts_with(town)).unique("batch_no", keep="last").head(2)
+    assert two.height == 2
+    lines = [f"{row['row_code']},{row['psn_name']},W4,{DAY}" for row in two.iter_rows(named=True)]
+    content = "\r\n".join(["行码,姓名,核实结果,核实日期", *lines]).encode("gb18030")
+    browser = field.of(f"{town}000")
+    token = field.preview(browser, content, "两个村.csv")
+    page = plain(browser.get(f"/feedback/preview?token={token}"))
+    assert "各批次、各工作表" in page and "本文件" in page
+    assert all(field.tree.get(code).name in page for code in two["division_code"])
+    assert browser.post("/feedback/discard", "/account", token=token).status_code == 303
+
+
 def test_other_people_s_rows_are_refused_and_say_nothing_about_them(field):
     mine, other = field.villages(2)[0], next(code for code in field.villages() if code[:6] == OTHER_DISTRICT[:6])
     content = field.sheet(field.of(other), field.batch_of(other), {1: "W1"})
