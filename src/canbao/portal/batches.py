@@ -250,7 +250,8 @@ def rows_of(
         sent = sent.filter(~pl.col("serial").is_in(list(back)))
     part = sent.slice((page - 1) * PAGE_ROWS, PAGE_ROWS)
     ids = part["person_id"].to_list()
-    now = people_now(pub, ids)
+    own = scope.tree.place(batch.division_code)
+    now = people_now(pub, ids, own) if own else {}
     night = {(row["row_code"], row["found_date"]): row for row in pub.rows("batch_answers", id=batch.batch_id)}
     others = _others(loop, pub, scope, batch, part)
     said = cells(part, division_code=batch.division_code, tree=scope.tree, role=scope.role)
@@ -282,9 +283,25 @@ def sees(scope: Scope, person: Mapping[str, Any] | None) -> bool:
     )
 
 
-def people_now(pub: Publication, ids: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Whom the publication still knows: id to insured_status, household_tree, residence_tree, psn_name and the like."""
-    return {row["person_id"].hex: row for row in pub.rows("people_now", ids=[UUID(one) for one in ids])}
+def people_now(pub: Publication, ids: Collection[str], within: Division) -> dict[str, dict[str, Any]]:
+    """What the publication knows of people: id to insured_status, household_tree, residence_tree, psn_name.
+
+    Args:
+        pub: The publication.
+        ids: A page of them.
+        within: Where they are sought first: who is uninsured stands together with the others of the division, and
+            only who is not there (any more) is looked up one by one.
+    """
+    found = {
+        row["person_id"].hex: row
+        for row in pub.rows("people_now", t0=within.first, t1=within.last, ids=[UUID(one) for one in ids])
+    }
+    for one in set(ids) - set(found):
+        known = pub.one("person_number", id=UUID(one))
+        person = known and pub.one("person_now", n=known["n"])
+        if person:
+            found[one] = person
+    return found
 
 
 def _others(

@@ -373,7 +373,8 @@ def _judged(home: Home, loop: Loop, found: Receipt, pub: Publication) -> list[di
 
 def _name(pub: Publication, loop: Loop, scope: Scope, rows: list[dict[str, Any]]) -> None:
     """Put into words what somebody may read of rows: names of people of the own divisions, outcomes, what was wrong."""
-    now = people_now(pub, [row["person_id"] for row in rows if row["person_id"]])
+    ids = [row["person_id"] for row in rows if row["person_id"]]
+    now = people_now(pub, ids, scope.division) if scope.division else {}
     codes = {row["row_code"]: row for row in rows if row["row_code"] and row["batch_no"] is not None}
     sent = loop.sent_rows({row["batch_no"] for row in codes.values()}).filter(pl.col("row_code").is_in(list(codes)))
     names = dict(sent.select("row_code", "psn_name").iter_rows())

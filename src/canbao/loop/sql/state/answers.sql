@@ -1,19 +1,31 @@
 -- The newest confirmed answer of each person and division; a row that repeats an earlier answer is that answer again.
-WITH given AS (
+-- Of some people only: by the index, whatever there is besides.
+WITH asked AS (
+    SELECT r.*, h.day, h.at
+    FROM returned_row AS r
+    INNER JOIN receipt AS h ON r.receipt_no = h.receipt_no
+    WHERE
+        :persons IS NULL AND h.state = 'confirmed' AND r.state IN ('new', 'changed', 'same')
+        AND r.person_id IS NOT NULL
+    UNION ALL
+    SELECT r.*, h.day, h.at
+    FROM json_each(:persons) AS p
+    INNER JOIN returned_row AS r ON p.value = r.person_id
+    INNER JOIN receipt AS h ON r.receipt_no = h.receipt_no
+    WHERE h.state = 'confirmed' AND r.state IN ('new', 'changed', 'same')
+),
+
+given AS (
     SELECT
         r.person_id, r.row_code, r.batch_no, r.serial, r.division_code, r.reason_code, r.found_date, r.end_date,
-        r.note, r.reporter, r.receipt_no, r.n, h.day, h.at,
+        r.note, r.reporter, r.receipt_no, r.n, r.day, r.at,
         -- within a batch the later return takes the place of the earlier one, also where it corrects the day to an
         -- earlier one: so does the landing area (key of grid_feedback)
         row_number() OVER (
             PARTITION BY r.person_id, r.division_code, r.batch_no
-            ORDER BY h.day DESC, r.receipt_no DESC, r.n DESC
+            ORDER BY r.day DESC, r.receipt_no DESC, r.n DESC
         ) AS nth
-    FROM returned_row AS r
-    INNER JOIN receipt AS h ON r.receipt_no = h.receipt_no
-    WHERE
-        h.state = 'confirmed' AND r.state IN ('new', 'changed', 'same') AND r.person_id IS NOT NULL
-        AND (:persons IS NULL OR r.person_id IN (SELECT value FROM json_each(:persons)))
+    FROM asked AS r
 ),
 
 ranked AS (

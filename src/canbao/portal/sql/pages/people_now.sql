@@ -1,4 +1,4 @@
-SELECT p.person_id, p.insured_status, p.household_tree, p.residence_tree, p.psn_name, p.certno, p.gend, p.age
-FROM person_lookup AS l
-INNER JOIN person AS p ON l.n = p.rowid
-WHERE l.person_id IN (SELECT unnest($ids));
+-- Who of some people is uninsured and the responsibility of a division, or of what lies in it.
+SELECT DISTINCT person_id, 'uninsured' AS insured_status, household_tree, residence_tree, psn_name
+FROM worklist
+WHERE tree BETWEEN $t0 AND $t1 AND person_id IN (SELECT unnest($ids));
