@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser oidc demo test check prove oracle bench portal-bench samples docs clean
+.PHONY: help setup browser oidc demo test check prove oracle season bench portal-bench samples docs clean
 
 help:
 	@echo "make setup    .venv with pinned versions, and $(BIN)/canbao"
@@ -18,6 +18,7 @@ help:
 	@echo "make check    format, lint, types, SQL"
 	@echo "make prove    the longer proofs"
 	@echo "make oracle   100,000 random lives: the tables against a plain reading of the policy"
+	@echo "make season   three rounds of lists to all villages and back, every row recounted"
 	@echo "make bench    a night of 3.4 million people against its floor"
 	@echo "make portal-bench  what the portal bears, on the publication of make bench"
 	@echo "make samples  data_samples/ anew"
@@ -65,6 +66,9 @@ check: setup
 
 oracle: setup
 	@$(BIN)/python -m tests.oracle
+
+season: setup
+	@$(BIN)/python -m tests.loop.season
 
 bench: setup
 	@$(BIN)/canbao bench

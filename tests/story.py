@@ -5,7 +5,7 @@ dead who are insured, money paid twice, two numbers in one household's file …)
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Story:
         persons: About how many people are registered.
         seed: Same seed, same city and same days.
         start: The first day.
+        districts: Where they are registered; None for all of the city.
 
     Attributes:
         landing: The landing area.
@@ -56,13 +57,19 @@ class Story:
     """
 
     def __init__(
-        self, folder: Path, persons: int = 1200, seed: int = 20260112, start: date = date(2026, 1, 12)
+        self,
+        folder: Path,
+        persons: int = 1200,
+        seed: int = 20260112,
+        start: date = date(2026, 1, 12),
+        districts: Sequence[str] | None = DISTRICTS,
     ) -> None:
         self.landing, self.home, self.day = folder / "landing", folder / "home", start
         self.start = start
+        self._districts = districts
         self.home.mkdir(parents=True)
         (self.home / "key").write_text(KEY)
-        generate(folder / "city", persons, seed, start, dirt=0.0, counties=list(DISTRICTS))
+        generate(folder / "city", persons, seed, start, dirt=0.0, counties=districts and list(districts))
         people = pl.read_parquet(folder / "city" / "truth" / "person.parquet")
         self._odd = _numbers(people.filter(pl.col("life").is_in(ODD_LIVES)))
         self._without = people.filter(
@@ -74,9 +81,8 @@ class Story:
         self._serial = 0
         for path in sorted((folder / "city" / "landing").glob("*/*")):
             source, day = path.parts[-2:]
-            file = next(path.iterdir())
-            frame = pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, infer_schema=False)
-            frame = self._ordinary(source, frame)
+            # a large city comes in parts
+            frame = self._ordinary(source, pl.concat([_read(file) for file in sorted(path.iterdir())]))
             self.deliver(source, frame, start if source in (*DAILY, *WEEKLY) else date.fromisoformat(day))
 
     def frame(self, source: str) -> pl.DataFrame:
@@ -172,7 +178,8 @@ class Story:
         """Numbers of people who have never paid for this year and have no relation, those who pay next first."""
         known = set(self._frames["enrollment"]["certno"]) | set(self._frames["enrollment_elsewhere"]["certno"])
         living = self._frames["population"].filter(pl.col("resd_status") == "1")["certno"].to_list()
-        return [number for number in living if number in set(self._without) - known]
+        without = set(self._without) - known
+        return [number for number in living if number in without]
 
     def newly_insured(self, numbers: Iterable[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Rows of `enrollment` and of `tax_payment` with which people become resident members today."""
@@ -231,11 +238,16 @@ class Story:
 
     def _ordinary(self, source: str, frame: pl.DataFrame) -> pl.DataFrame:
         """Without the odd lives, and without the divisions in which nobody of this city lives."""
-        if source == "division":
-            return frame.filter((pl.col("level") == "1") | pl.col("division_code").str.slice(0, 6).is_in(DISTRICTS))
+        if source == "division" and self._districts:
+            here = pl.col("division_code").str.slice(0, 6).is_in(self._districts)
+            return frame.filter((pl.col("level") == "1") | here)
         for column in set(NUMBERS) & set(frame.columns):
             frame = frame.filter(~pl.col(column).is_in(self._odd).fill_null(value=False))
         return frame
+
+
+def _read(file: Path) -> pl.DataFrame:
+    return pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, infer_schema=False)
 
 
 def _numbers(people: pl.DataFrame) -> list[str]:
