@@ -89,13 +89,13 @@ def test_two_rounds(season: Season, monkeypatch: pytest.MonkeyPatch) -> None:
     story = season.story
     season.night()
     assert season.value("dispatched") == season.value("feedback_overdue") == 0
-    responsible = season.table("responsibility")["person_id"].n_unique()  # a student from elsewhere has no village
+    uninsured = season.table("uninsured").height
     plan = plan_dispatch(season.home, CITY, 4, day=story.day)
     first = send(plan, "chen", due=story.day + timedelta(days=3))
     loop = Loop(season.home)
     sent = loop.sent_rows([one.batch_no for one in loop.batches()]).sort("batch_no", "serial")
     assert first.rows == sent.height > 40
-    assert responsible == sent["person_id"].n_unique() + sum(one.persons for one in plan.left_out)
+    assert uninsured == sent["person_id"].n_unique() + sum(one.persons for one in plan.left_out)
 
     # who answers what: people with one village, in the order of the lists, and two with two
     ages = pl.col("age").is_between(18, 50)
