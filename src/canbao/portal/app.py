@@ -326,7 +326,9 @@ def _route(page: Page) -> Route:
             print(masked_traceback(error), file=sys.stderr, flush=True)
             return await run_in_threadpool(_answer, request, error)
 
-    return Route(page.path, endpoint, methods=list(page.methods), max_body_size=page.max_body)
+    # Where files come, `_read_form` says so in words; the framework's own word for too much is English.
+    most = page.max_body if page.max_body <= FORM_BYTES else None
+    return Route(page.path, endpoint, methods=list(page.methods), max_body_size=most)
 
 
 def _handler(name: str) -> Handler:
@@ -340,7 +342,7 @@ async def _serve(request: Request, page: Page, handler: Handler) -> Response:
     if early is not None:
         return early
     if request.method == "POST" and (page.needs or page.handler.startswith("sign_in:")):
-        await _read_form(request)
+        await _read_form(request, page.max_body)
     try:
         answer = handler(request) if inspect.iscoroutinefunction(handler) else run_in_threadpool(handler, request)
         response: Response = await answer  # type: ignore[assignment]
@@ -420,8 +422,15 @@ def note_knocks(portal: Portal, minute: int) -> None:
         )
 
 
-async def _read_form(request: Request) -> None:
+async def _read_form(request: Request, most: int) -> None:
     """Read the form and see that it came from a page of the session at hand."""
+    if most > FORM_BYTES:  # files: said in words, before anything of them is here
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal():
+            raise Stop("浏览器没有说明文件的大小，未上传。请换一个浏览器再试。", 411)
+        if int(length) > most:
+            await run_in_threadpool(note, request, "form", target=request.url.path, outcome="failed", reason="size")
+            raise Stop(f"文件超过 {(most - FORM_BYTES) >> 20} MB，未上传。请按村拆开后分别上传。", 413)
     try:
         request.state.form = await request.form(max_files=20, max_fields=200, max_part_size=FORM_BYTES)
     except HTTPException as error:
