@@ -22,6 +22,7 @@ def bench(arguments: argparse.Namespace) -> int:
         0, or the night's exit status where it did not publish.
     """
     home = arguments.home
+    earlier = _earlier(arguments.compare) if arguments.compare else None
     home.mkdir(parents=True, exist_ok=True)
     landing = arguments.landing or _landing(home, arguments.persons, arguments.seed, arguments.as_of)
     if not landing.is_dir():
@@ -54,7 +55,9 @@ def bench(arguments: argparse.Namespace) -> int:
         "exit_status": night["status"],
         "timings": record.get("timings", []),
     }
-    print("\n".join(_lines(figures)))
+    print("\n".join([*_lines(figures), "", *slowest(figures)]))
+    if earlier is not None:
+        print("\n".join(["", *compared(earlier, figures)]))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return int(night["status"])
@@ -158,6 +161,75 @@ def _lines(figures: dict[str, Any]) -> list[str]:
         lines.append(f"{entry['stage']:<9}{entry['step'] or '= whole stage':<34}{seconds:>9.2f}{told:>14}{speed:>14}")
     rest = figures["night_seconds"] - stages
     lines.append(f"{'(start and end: interpreter, flow engine, Great Expectations)':<43}{rest:>9.2f}")
+    return lines
+
+
+SLOWEST = 15
+"""Steps of the table of slowest ones."""
+
+NOTABLE = 0.1
+"""Seconds, as a share of the floor, by which a step must differ to be told of."""
+
+
+def _steps(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The steps of a night by stage and name."""
+    return {f"{entry['stage']} {entry['step']}": entry for entry in figures["timings"] if entry["step"]}
+
+
+def slowest(figures: dict[str, Any]) -> list[str]:
+    """The slowest steps of a night: seconds, share of the night, rows per second."""
+    lines = [f"{'slowest steps':<43}{'seconds':>9}{'share':>8}{'rows/s':>14}"]
+    steps = sorted(_steps(figures).items(), key=lambda item: -(item[1].get("seconds") or 0.0))
+    for name, entry in steps[:SLOWEST]:
+        seconds, rows = entry.get("seconds") or 0.0, entry.get("rows")
+        speed = f"{rows / seconds:,.0f}" if rows and seconds else ""
+        lines.append(f"{name:<43}{seconds:>9.2f}{seconds / figures['night_seconds']:>8.1%}{speed:>14}")
+    return lines
+
+
+def _earlier(file: Path) -> dict[str, Any]:
+    """The figures of an earlier run.
+
+    Raises:
+        UserError: The file is not there or holds none.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        _ = found["floor_seconds"], found["night_seconds"], found["timings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"文件 {file} 不是此前用 --json 保存的基准测试结果(--compare)。请检查路径。") from None
+    return dict(found)
+
+
+def compared(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What changed between two runs, in floors: seconds differ from one machine, and from one hour, to the next.
+
+    Args:
+        was: Figures of the earlier run.
+        now: Figures of this one.
+    """
+    lines = [f"{'compared with the earlier run':<43}{'was':>16}{'now':>16}{'change':>9}"]
+    for title, key in (
+        ("ratio of the night to the floor", "ratio"),
+        ("floor (s)", "floor_seconds"),
+        ("night (s)", "night_seconds"),
+        ("peak memory of the night (MB)", "night_peak_mb"),
+        ("published (bytes)", "bytes_published"),
+    ):
+        before, after = was.get(key) or 0, now.get(key) or 0
+        change = f"{after / before - 1:+.0%}" if before else ""
+        lines.append(f"{title:<43}{before:>16,.2f}{after:>16,.2f}{change:>9}")
+    old, new = _steps(was), _steps(now)
+    told = []
+    for name in old.keys() | new.keys():
+        before, after = (
+            (one.get(name, {}).get("seconds") or 0.0) / figures["floor_seconds"]
+            for one, figures in ((old, was), (new, now))
+        )
+        if abs(after - before) >= NOTABLE:
+            told.append((after - before, name, before, after))
+    lines += [f"{'steps, in floors':<43}{'was':>16}{'now':>16}{'change':>9}"] if told else []
+    lines += [f"{name:<43}{before:>16.2f}{after:>16.2f}{change:>+9.2f}" for change, name, before, after in sorted(told)]
     return lines
 
 

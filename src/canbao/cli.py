@@ -138,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--as-of", type=_day, default=date(2026, 3, 31), metavar="DATE")
     bench.add_argument("--seed", type=int, default=1, metavar="S")
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    bench.add_argument("--compare", type=Path, metavar="FILE", help="figures of an earlier run, to compare with")
     return parser
 
 
