@@ -222,7 +222,14 @@ def test_an_earlier_day_is_published_beside(night: Call, landing: Landing, home:
 
 @pytest.mark.parametrize(
     "place",
-    ["land", "check", "build", "before_rename", "before_current", "before_replace"],
+    [
+        *(
+            pytest.param(place, marks=pytest.mark.slow)
+            for place in ("land", "check", "before_rename", "before_current")
+        ),
+        "build",
+        "before_replace",
+    ],
 )
 def test_killed_anywhere_it_has_published_nothing(night: Call, landing: Landing, home: Path, place: str) -> None:
     landing.population(60).enrollment()

@@ -18,7 +18,7 @@ FALL, GROWING = "row_fall.population", "growing.population"
 
 
 def test_every_incident_opens_and_closes_once(tmp_path: Path) -> None:
-    story = Story(tmp_path)
+    story = Story(tmp_path, persons=600)
     home = Home(story.home)
     told = tmp_path / "told.jsonl"
     home.settings_file.write_text(f'[notify]\ncommand = "cat >> {told}; echo ===== >> {told}"\n')

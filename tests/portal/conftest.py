@@ -1,5 +1,9 @@
 """Fixtures of the portal's tests."""
 
+import fcntl
+import os
+import shutil
+
 import pytest
 
 from .kit import Installation
@@ -17,21 +21,30 @@ def installation(tmp_path):
 
 @pytest.fixture(scope="session")
 def published_home(tmp_path_factory):
-    """A home with two nights in it; nobody writes to it but the `office`."""
-    return make_home(tmp_path_factory.mktemp("city"))
+    """A home with two nights in it, made once for all workers of a run; nobody writes to it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a folder of its own in that of the run
+        folder = folder.parent
+    with (folder / "city.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "city.ready").exists():
+            shutil.rmtree(folder / "city", ignore_errors=True)
+            make_home(folder / "city")
+            (folder / "city.ready").touch()
+    return folder / "city" / "home"
 
 
 @pytest.fixture(scope="session")
-def office(published_home):
-    """The portal on it, with an account of every role that sees people."""
-    made = Office(published_home)
+def office(published_home, tmp_path_factory):
+    """The portal on a copy of it, with an account of every role that sees people."""
+    made = Office(link_home(published_home, tmp_path_factory.mktemp("office") / "home"))
     yield made
     made.close()
 
 
 @pytest.fixture(scope="session")
 def desk(published_home, tmp_path_factory):
-    """The portal on a copy of it, for downloads: accounts with full numbers beside the others."""
+    """Another copy, for downloads: accounts with full numbers beside the others."""
     made = Office(link_home(published_home, tmp_path_factory.mktemp("desk") / "home"))
     portal = made.installation
     for name, role, export in (

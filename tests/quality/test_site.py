@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
@@ -58,7 +58,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
     story = Story(tmp_path_factory.mktemp("site"), persons=600)
     published = [story.run(great_expectations=False).published]
     story.next_day()
-    published.append(story.run(great_expectations=False).published)
+    published.append(story.run(great_expectations=False, reports=False).published)
     story.next_day()
     without = story.frame("population").filter(~pl.col("resd_code").str.starts_with("500108"))
     story.deliver("population", without, stands=False)
@@ -158,16 +158,14 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.mark.parametrize("which", ["last", "stopped"])
-def test_every_page_opens_in_a_browser(nights: Nights, browser: Any, which: str) -> None:
-    site = nights.stopped if which == "stopped" else nights.site
+def open_in_a_browser(browser: Any, site: Path, wanted: Iterable[Path]) -> None:
     context = browser.new_context(viewport={"width": 1366, "height": 768}, java_script_enabled=False)
     page = context.new_page()
     troubles: list[str] = []
     page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
     page.on("requestfailed", lambda request: troubles.append(f"failed: {request.url}"))
     page.on("request", lambda request: None if request.url.startswith("file://") else troubles.append(request.url))
-    for path in pages(site):
+    for path in wanted:
         page.goto(path.as_uri())
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 1366, f"{path.relative_to(site)} is {width} wide"
@@ -175,6 +173,23 @@ def test_every_page_opens_in_a_browser(nights: Nights, browser: Any, which: str)
         assert page.locator("h1, .say").count() >= 1, path
     assert troubles == []
     context.close()
+
+
+@pytest.mark.parametrize("which", ["last", "stopped"])
+def test_pages_of_every_kind_open_in_a_browser(nights: Nights, browser: Any, which: str) -> None:
+    """All but the pages of single checks; of these, which are the most by far, the largest and some others."""
+    site = nights.stopped if which == "stopped" else nights.site
+    checks = sorted((site / "checks").iterdir(), key=lambda path: path.stat().st_size, reverse=True)
+    others = [path for path in pages(site) if path.parent.name != "checks"]
+    assert len(others) > 20
+    open_in_a_browser(browser, site, [*others, *checks[:10], *checks[10::12]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["last", "stopped"])
+def test_every_page_opens_in_a_browser(nights: Nights, browser: Any, which: str) -> None:
+    site = nights.stopped if which == "stopped" else nights.site
+    open_in_a_browser(browser, site, pages(site))
 
 
 def test_the_first_screen_says_whether_the_ledger_can_be_trusted(nights: Nights, browser: Any) -> None:

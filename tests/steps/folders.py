@@ -86,6 +86,8 @@ class Case:
         rules = load_rules(settings.get("jurisdiction", "chongqing"), as_of, overlay)
         year = settings.get("insured_year", rules.default_insured_year())
         self.warehouse = Warehouse(scratch / "warehouse", threads=1)
+        # Of a handful of rows planning is all the work, and to look for what could be computed once is a fifth of it.
+        self.warehouse.con.execute("SET disabled_optimizers = 'common_subexpressions,common_subplan'")
         self.warehouse.load_parameters(RunParameters(as_of, year, rules, KEY))
         self._load_sources(texts)
         self._load_previous()

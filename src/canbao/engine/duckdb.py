@@ -213,7 +213,9 @@ class Warehouse:
             return self.count(step.name)
         path = self.folder / "tables" / f"{step.name}.parquet"
         path.parent.mkdir(exist_ok=True)
-        columns = [row[0] for row in self.con.execute(f"DESCRIBE\n{step.sql}").fetchall()]
+        columns = []
+        if "*" in step.order_by:  # else it is not worth planning the step twice
+            columns = [row[0] for row in self.con.execute(f"DESCRIBE\n{step.sql}").fetchall()]
         self._copy(f"(\n{step.sql}\n)", columns, step.order_by, path)
         self.con.execute(f"CREATE VIEW {step.name} AS SELECT * FROM read_parquet('{_quoted(path)}')")
         self._written[step.name] = path
