@@ -2,20 +2,24 @@
 
 The same reader, checks and receipts as in the portal, with everybody in the scope and no preview: what is right goes
 to `<home>/landing/grid_feedback/<day>/` at once, what is not comes back as a workbook under `<home>/feedback/refused/`.
+The audit log knows of each deed before it happens: what cannot be written down is not done (U6).
 """
 
 import getpass
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from canbao.errors import UserError
 from canbao.home import Home
 
 if TYPE_CHECKING:
     from canbao.loop.check import Who
+    from canbao.loop.receive import Preview
+    from canbao.loop.state import Receipt
 
 KINDS = (".xlsx", ".xls", ".et", ".ods", ".csv", ".txt")
 SHOWN = 5
@@ -54,6 +58,7 @@ def take_back(files: Sequence[Path], root: Path, day: date | None = None) -> lis
 
     Raises:
         UserError: A file is not there or of another kind, or the home has no publication to look people up in.
+        AuditError: The audit log cannot be written.
     """
     from canbao.loop import receive
 
@@ -66,7 +71,7 @@ def take_back(files: Sequence[Path], root: Path, day: date | None = None) -> lis
     if not root.is_dir() or home.current_publication() is None:
         raise UserError(f"工作目录 {root} 尚未发布过任何内容，无法核对人员。请先运行 canbao run，或检查 --home。")
     home.prepare()
-    who = receive.Who("canbao feedback", getpass.getuser(), "", "", lambda _: True, everything=True)
+    who = receive.Who("canbao feedback", _operator(), "", "", lambda _: True, everything=True)
     return [_take(path, home, who, day or receive.today()) for path in files]
 
 
@@ -75,14 +80,18 @@ def _take(path: Path, home: Home, who: "Who", day: date) -> Sheet:
     from canbao.loop import receive
 
     name = shown_name(path)
+    told_name = without_numbers(path.name)
     sheet = Sheet(name)
+    _log(home, "upload", told_name)
     try:
         seen = receive.preview(home, path, who, day=day)
     except FileRefused as refused:
+        _log(home, "upload", told_name, outcome="failed", reason="file")
         sheet.refused = True
         sheet.lines.append(f"{name}：未采用。{without_numbers(refused.message)}")
         return sheet
     except OSError as error:
+        _log(home, "upload", told_name, outcome="failed", reason="file")
         sheet.refused = True
         sheet.lines.append(f"{name}：文件无法读取（{error.strerror}）。请检查权限后重试。")
         return sheet
@@ -91,10 +100,10 @@ def _take(path: Path, home: Home, who: "Who", day: date) -> Sheet:
         sheet.lines.append(f"{name}：已收过同一文件（回执 {seen.again}），本次不重复采用。")
         return sheet
     try:
-        receipt = receive.confirm(home, seen.token, who)
+        receipt = _confirm(home, seen, who)
     except receive.Changed:  # somebody else was at work in this very moment; what holds now is taken
         seen = receive.look(home, seen.token, who)
-        receipt = receive.confirm(home, seen.token, who)
+        receipt = _confirm(home, seen, who)
     counts = seen.counts
     sheet.accepted, sheet.returned = receipt.accepted, receipt.refused
     told = f"{name}：读入 {sum(counts[state] for state in receive.STATES):,} 行，采用 {receipt.accepted:,} 行"
@@ -105,6 +114,7 @@ def _take(path: Path, home: Home, who: "Who", day: date) -> Sheet:
     told += f"，回执 {receipt.receipt_no}"
     if receipt.refused:
         place = _place(home, f"{day.isoformat()}-{_stem(path)}", receipt.receipt_no)
+        _log(home, "refused_sheet", receipt.receipt_no, rows=receipt.refused, level="full")
         receive.refused_sheet(home, receipt.receipt_no, who, place, full=True)
         place.chmod(0o600)
         told += f"，退回的行见 {place}"
@@ -118,6 +128,45 @@ def _take(path: Path, home: Home, who: "Who", day: date) -> Sheet:
         sheet.lines.append(f"  其余 {len(back) - SHOWN:,} 行见上述文件。")
     sheet.lines += [f"  {note}" for note in seen.notes]
     return sheet
+
+
+def _confirm(home: Home, seen: "Preview", who: "Who") -> "Receipt":
+    """Take in what a preview shows; the receipt's number, which nobody knows before, is noted afterwards."""
+    from canbao.loop import receive
+
+    rows = sum(seen.counts[state] for state in ("new", "changed", "same"))
+    facts = {"sha256": seen.sha256, "counts": dict(seen.counts), "sheets": len(seen.sheets)}
+    _log(home, "confirm_feedback", seen.file_name, rows=rows, **facts)
+    try:
+        receipt = receive.confirm(home, seen.token, who)
+    except UserError as error:
+        reason = "changed" if isinstance(error, receive.Changed) else str(error)
+        _log(home, "confirm_feedback", seen.file_name, outcome="failed", reason=reason, sha256=seen.sha256)
+        raise
+    _log(home, "receipt", receipt.receipt_no, rows=receipt.accepted, sha256=seen.sha256, refused=receipt.refused)
+    return receipt
+
+
+def _log(home: Home, action: str, target: str, **fields: Any) -> None:
+    from canbao.portal.audit_log import AuditLog
+
+    known = {name: fields.pop(name) for name in ("rows", "outcome", "reason") if name in fields}
+    AuditLog(home.root).append(
+        action,
+        account=f"console:{_operator()}",
+        role="console",
+        address="console",
+        target=target,
+        detail=fields,
+        **known,
+    )
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _stem(path: Path) -> str:

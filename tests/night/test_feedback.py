@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import getpass
+import json
 import stat
 import subprocess
 from collections.abc import Callable, Sequence
@@ -124,3 +126,30 @@ def test_wrong_use(canbao: Call, world: World, tmp_path: Path) -> None:
     assert canbao("feedback", tmp_path / "a.pdf", "--home", world.home.root).returncode == 2
     assert canbao("feedback", "--home", world.home.root).returncode == 2
     assert world.landed() == []
+
+
+def test_the_audit_log_has_every_deed_and_nobody_s_data(canbao: Call, world: World, tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("姓名,电话\n某,1\n")
+    file = sheet(tmp_path / "甲村500191198001010016.csv", [row("ann"), row("bob", "ZZ")])
+    canbao("feedback", file, tmp_path / "b.csv", file, "--home", world.home.root, "--as-of", DAY)
+    log = "".join(path.read_text("utf-8") for path in sorted((world.home.root / "audit").glob("*.jsonl")))
+    entries = [json.loads(line) for line in log.splitlines()]
+    assert {(one["account"], one["role"]) for one in entries} == {(f"console:{getpass.getuser()}", "console")}
+    number = world.loop.receipts()[0].receipt_no
+    said = [(one["action"], one["outcome"], one["rows"]) for one in entries]
+    assert said == [
+        ("upload", "ok", None), ("confirm_feedback", "ok", 1), ("receipt", "ok", 1), ("refused_sheet", "ok", 1),
+        ("upload", "ok", None), ("upload", "failed", None), ("upload", "ok", None),
+    ]  # fmt: skip
+    assert [one["target"] for one in entries[2:4]] == [number, number]
+    assert not any(World.certno(key) in log or one.name in log for key, one in PEOPLE.items())
+    assert "500191198001010016" not in log
+
+
+def test_nothing_is_taken_in_that_cannot_be_written_down(canbao: Call, world: World, tmp_path: Path) -> None:
+    (world.home.root / "audit").write_text("in the way")
+    done = canbao("feedback", sheet(tmp_path / "a.csv", [row("ann")]), "--home", world.home.root, "--as-of", DAY)
+    assert done.returncode == 1
+    assert "审计日志" in done.stderr
+    assert world.landed() == []
+    assert world.loop.receipts() == []

@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from canbao.loop.codes import read_batch_id
 from canbao.loop.sheet import cells
-from canbao.loop.state import CONFIRMED, LIST, OPEN, WAITING, ZERO, Batch, Loop
+from canbao.loop.state import CONFIRMED, LIST, OPEN, WAITING, ZERO, Batch, Loop, Receipt
 from canbao.paths import package_dir
 from canbao.portal.divisions import Division, DivisionTree
 from canbao.portal.fields import CHILD, place, present, short_name
@@ -58,6 +58,14 @@ def holds(scope: Scope, code: str | None) -> bool:
     """Whether a division, in use or not any more, lies in one's own."""
     found = scope.tree.place(code)
     return found is not None and scope.may_see_division(found.code)
+
+
+def reaches(scope: Scope, receipt: Receipt) -> bool:
+    """Whether a receipt is of one's own divisions, as they are now; what came in over `canbao feedback` is the city's.
+
+    Who sent it does not count: somebody who works for another division by now has left the receipts behind.
+    """
+    return holds(scope, receipt.division_code) if receipt.division_code else scope.level == 1
 
 
 def codes_in(loop: Loop, tree: DivisionTree, division: Division, *, alone: bool = False) -> list[str] | None:

@@ -277,6 +277,25 @@ def note(
     )
 
 
+def failed(
+    request: Request, action: str, error: Exception | str, *, target: str | None = None, status: int = 409
+) -> Stop:
+    """Note that a deed came to nothing (U6).
+
+    Args:
+        request: The request.
+        action: How the audit log calls the deed.
+        error: Why, in Chinese and without anybody's data.
+        target: What it was to be done to.
+        status: Of the answer.
+
+    Returns:
+        The exception to raise.
+    """
+    note(request, action, target=target, outcome="failed", reason=str(error)[:200])
+    return Stop(str(error), status)
+
+
 def _plain(target: str) -> str:
     """An audit entry's target: ids, codes and serials stay, what may be a person's number is cut."""
     if re.fullmatch(r"[0-9a-f]{32}|\d{6}|\d{9}|\d{12}-?", target) or _RECEIPT.fullmatch(target):

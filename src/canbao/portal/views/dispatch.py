@@ -31,7 +31,7 @@ from canbao.portal.fields import place
 from canbao.portal.listfile import Written
 from canbao.portal.lists import by_priority, feedback_choices, tag_choices
 from canbao.portal.loopwork import SHEET, VISIT, Desk, SheetOrder, Wanted, plan, send_out, write_batch
-from canbao.portal.page import CHINA, Stop, account_of, field_of, go, note, parameters, portal_of, render, when
+from canbao.portal.page import CHINA, Stop, account_of, failed, field_of, go, note, parameters, portal_of, render, when
 from canbao.portal.reading import asked_division, reads
 from canbao.portal.register import Download
 from canbao.portal.scope import Scope, refuse, require
@@ -194,7 +194,7 @@ def zero(request: Request) -> Response:
     try:
         loop_of(request).confirm_zero(found.batch_no, account_of(request).name)
     except UserError as error:
-        raise Stop(str(error), 409) from None
+        raise failed(request, "zero_report", error, target=found.batch_id) from None
     note(request, "zero_report", target=found.batch_id, division=found.division_code)
     return go(f"/dispatch/batch?id={found.batch_id}")
 
@@ -207,7 +207,7 @@ def recall(request: Request) -> Response:
     try:
         loop_of(request).recall(found.batch_no, account_of(request).name)
     except UserError as error:
-        raise Stop(str(error), 409) from None
+        raise failed(request, "recall", error, target=found.batch_id) from None
     note(request, "recall", target=found.batch_id, rows=found.rows, division=found.division_code)
     return go(f"/dispatch/batch?id={found.batch_id}")
 
@@ -257,13 +257,13 @@ def _wanted(request: Request, scope: Scope) -> tuple[Wanted, date, dict[str, str
         raise refuse(request, "dispatch", given["division"], "unknown", parameter=(wrong or ["division"])[0])
     ages = [given["age_from"], given["age_to"]]
     if any(one and not re.fullmatch(r"[0-9]{1,3}", one) for one in ages):
-        raise Stop("年龄请填 0 至 999 的整数。")
+        raise failed(request, "dispatch", "年龄请填 0 至 999 的整数。", target=division.code, status=400)
     day = today_of(request)
     due = parsed_day(given["due"])
     if due is None or due < day or (due - day).days > _LONGEST:
-        raise Stop(
-            f"回复期限请填今天（{day}）起 {_LONGEST} 天以内的日期，如 {due_date(Home(portal_of(request).home), day)}。"
-        )
+        usual = due_date(Home(portal_of(request).home), day)
+        message = f"回复期限请填今天（{day}）起 {_LONGEST} 天以内的日期，如 {usual}。"
+        raise failed(request, "dispatch", message, target=division.code, status=400)
     filters = Filters(
         reasons=(given["reason"],) if given["reason"] else (),
         tags=(given["group"],) if given["group"] else (),
@@ -285,18 +285,31 @@ def parsed_day(text: str) -> date | None:
         return None
 
 
-async def work(request: Request, task: Callable[..., Done], *arguments: Any) -> Done:
+async def work(
+    request: Request, task: Callable[..., Done], *arguments: Any, action: str, target: str | None = None
+) -> Done:
     """Have something done by a process of its own.
+
+    Args:
+        request: The request.
+        task: See `Downloads.work`.
+        arguments: Of the task.
+        action: How the audit log calls it, where it comes to nothing.
+        target: What it is done to.
 
     Raises:
         Stop: It was refused, or too much waits already; the message says what to do.
     """
+    said: Exception | str
     try:
         return await portal_of(request).downloads.work(task, *arguments)
     except Busy:
-        raise Stop(f"此刻等待的人太多，请 {RETRY_AFTER} 秒后再试。", 503) from None
+        said, status = f"此刻等待的人太多，请 {RETRY_AFTER} 秒后再试。", 503
+    except Stop as stop:
+        said, status = stop, stop.status
     except UserError as error:
-        raise Stop(str(error), 409) from None
+        said, status = error, 409
+    raise await run_in_threadpool(failed, request, action, said, target=target, status=status)
 
 
 async def plan_page(request: Request) -> Response:
@@ -312,7 +325,7 @@ async def plan_page(request: Request) -> Response:
     if not asked:
         return answer
     desk, wanted, due, given, division = asked[0]
-    made = await work(request, plan, desk, wanted)
+    made = await work(request, plan, desk, wanted, action="plan_dispatch", target=wanted.division_code)
 
     def shown() -> Response:
         scope: Scope = request.state.scope
@@ -354,7 +367,8 @@ async def send_page(request: Request) -> Response:
     if not asked:
         return answer
     desk, wanted, due = asked[0]
-    made = await work(request, send_out, desk, wanted, due, field_of(request, "mark", 20))
+    mark = field_of(request, "mark", 20)
+    made = await work(request, send_out, desk, wanted, due, mark, action="dispatch", target=wanted.division_code)
 
     def noted() -> Response:
         note(
@@ -396,7 +410,7 @@ async def _sheet(request: Request, kind: str) -> Response:
         if one.state.scope.export == "none":
             raise refuse(one, "download", found.batch_id, "export")
         if found.state != OPEN:
-            raise Stop("这个批次已经收回，不再提供下载。", 409)
+            raise failed(one, "download", "这个批次已经收回，不再提供下载。", target=found.batch_id)
         if kind == VISIT and found.kind != LIST:
             raise refuse(one, "download", found.batch_id, "missing")
         within_quota(one, found.rows, found.division_code)
@@ -477,7 +491,7 @@ async def hand_out(
     except Busy:
         return await run_in_threadpool(come_again, request)
     except UserError as error:
-        raise Stop(str(error), 409) from None
+        raise (await run_in_threadpool(failed, request, "download", error, target=division)) from None
 
     def send() -> Response:
         portal, account, scope = portal_of(request), account_of(request), request.state.scope

@@ -15,7 +15,7 @@ from canbao.portal.batches import answer_seen, loop_of
 from canbao.portal.divisions import Division, DivisionTree
 from canbao.portal.fields import place, present
 from canbao.portal.loopwork import Decision, Desk, settle_row
-from canbao.portal.page import Stop, field_of, go, note, parameters, render
+from canbao.portal.page import Stop, failed, field_of, go, note, parameters, render
 from canbao.portal.reading import reads
 from canbao.portal.scope import Scope, refuse, require
 from canbao.portal.store import Publication
@@ -124,7 +124,7 @@ async def settle(request: Request) -> Response:
     if not asked:
         return answer
     desk, said = asked[0]
-    made = await work(request, settle_row, desk, said)
+    made = await work(request, settle_row, desk, said, action="settle_dispute", target=field_of(request, "person", 40))
 
     def noted() -> Response:
         note(
@@ -151,20 +151,24 @@ def _decision(request: Request, pub: Publication) -> Decision:
     above = common(scope.tree, [row["division_code"] for row in rows])
     if above is None or not scope.may_see_division(above.code):
         raise refuse(request, "settle_dispute", person, "division")
+
+    def stop(message: str, status: int = 400) -> Stop:
+        return failed(request, "settle_dispute", message, target=person, status=status)
+
     reason, text = field_of(request, "reason", 10), " ".join(field_of(request, "note", 400).split())
     if reason not in _choices(scope.role):
-        raise Stop("请选择核定结果。")
+        raise stop("请选择核定结果。")
     if not text or len(text) > _NOTE:
-        raise Stop(f"请写明核定依据，不超过 {_NOTE} 字。")
+        raise stop(f"请写明核定依据，不超过 {_NOTE} 字。")
     if without_numbers(text) != text:
-        raise Stop("核定依据中不能含有证件号码、电话等个人号码，请改写。")
+        raise stop("核定依据中不能含有证件号码、电话等个人号码，请改写。")
     ends = parsed_day(field_of(request, "end", 20))
     if code_table("reason_class").get(reason, {}).get("needs_end") == "true" and ends is None:
-        raise Stop("这一结果须填写预计结束日期。")
+        raise stop("这一结果须填写预计结束日期。")
     code = next((row["row_code"] for row in rows if row["row_code"]), None)
     if code is None:
-        raise Stop("双方的答复都没有行码，请用核实表填报本级核定的结果。", 409)
+        raise stop("双方的答复都没有行码，请用核实表填报本级核定的结果。", 409)
     day: date = today_of(request)
     if day < max(row["found_date"] for row in rows):
-        raise Stop("双方答复的核实日期晚于今天，暂不能核定。", 409)
+        raise stop("双方答复的核实日期晚于今天，暂不能核定。", 409)
     return Decision(row_code=code, reason_code=reason, found_on=day, ends_on=ends, text=text, day=day)

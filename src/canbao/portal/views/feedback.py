@@ -33,6 +33,7 @@ from canbao.portal.batches import (
     loop_of,
     outcome_badge,
     people_now,
+    reaches,
     sees,
     statement,
 )
@@ -46,7 +47,7 @@ from canbao.portal.loopwork import (
     who_of,
     write_refused,
 )
-from canbao.portal.page import Stop, account_of, field_of, form_of, go, note, parameters, portal_of, render
+from canbao.portal.page import Stop, account_of, failed, field_of, form_of, go, note, parameters, portal_of, render
 from canbao.portal.reading import reads
 from canbao.portal.scope import Scope, refuse, require
 from canbao.portal.serials import new_serial
@@ -99,12 +100,10 @@ def show(request: Request, pub: Publication) -> Response:
 
 
 def _start(request: Request, scope: Scope, message: str = "", told: str = "", status: int = 200) -> Response:
-    loop, account = loop_of(request), account_of(request)
+    loop = loop_of(request)
     waiting = waiting_receipts(request, scope) if scope.can("confirm_returns") else []
     codes = None if scope.level == 1 else [code for code in _returners(request) if holds(scope, code)]
-    found = loop.receipts(divisions=codes, most=_RECEIPTS)
-    mine = [one for one in loop.receipts(account=account.name, most=_RECEIPTS) if one not in found]
-    receipts = sorted([*found, *mine], key=lambda one: one.receipt_no, reverse=True)[:_RECEIPTS]
+    receipts = loop.receipts(divisions=codes, most=_RECEIPTS)
     return render(
         request, "feedback.html", status, message=message, told=told == "discarded", receipts=receipts,
         waiting=waiting[:_RECEIPTS], waiting_all=len(waiting), states=RECEIPT_STATES, most=_RECEIPTS,
@@ -136,8 +135,10 @@ async def upload(request: Request) -> Response:
         scope = require(one, "upload_feedback", action="upload")
         file = form_of(one).get("file")
         if not isinstance(file, UploadFile) or not file.filename or not file.size:
+            note(one, "upload", outcome="failed", reason="empty")
             return _start(one, scope, "请先选择要上传的文件。空文件不能上传。", status=400)
         if file.size > UPLOAD_BYTES:
+            note(one, "upload", outcome="failed", reason="size")
             return _start(one, scope, f"文件超过 {UPLOAD_BYTES >> 20} MB，未上传。请按村拆开后分别上传。", status=413)
         downloads = portal_of(one).downloads
         ending = Path(file.filename).suffix.lower()
@@ -154,8 +155,7 @@ async def upload(request: Request) -> Response:
     try:
         token = await portal_of(request).downloads.work(preview_file, desk, path, name, today_of(request))
     except Busy:
-        path.unlink(missing_ok=True)
-        return await run_in_threadpool(come_again, request)
+        return await run_in_threadpool(_busy, request, "upload")
     except UserError as error:
         return await run_in_threadpool(_not_read, request, str(error))
     finally:
@@ -174,6 +174,11 @@ async def upload(request: Request) -> Response:
         return go(f"/feedback/preview?token={token}")
 
     return await run_in_threadpool(noted)
+
+
+def _busy(request: Request, action: str, target: str | None = None) -> Response:
+    note(request, action, target=target, outcome="failed", reason="busy")
+    return come_again(request)
 
 
 def _not_read(request: Request, message: str) -> Response:
@@ -278,13 +283,13 @@ async def confirm(request: Request) -> Response:
     try:
         made = await portal_of(request).downloads.work(confirm_file, desk, token)
     except Busy:
-        return await run_in_threadpool(come_again, request)
+        return await run_in_threadpool(_busy, request, "confirm_feedback")
     except receive.Changed as changed:
         return await run_in_threadpool(_once_more, request, token, str(changed))
     except receive.Gone as gone:
         raise (await run_in_threadpool(_gone, request, "confirm_feedback", gone)) from None
     except UserError as error:
-        raise Stop(str(error), 409) from None
+        raise (await run_in_threadpool(failed, request, "confirm_feedback", error)) from None
 
     def noted() -> Response:
         note(
@@ -298,6 +303,7 @@ async def confirm(request: Request) -> Response:
 
 def _once_more(request: Request, token: str, message: str) -> Response:
     made = _seen(request, token, "confirm_feedback")
+    note(request, "confirm_feedback", target=made.file_name, outcome="failed", reason="changed")
     return _preview_page(request, made, message=message)
 
 
@@ -323,7 +329,7 @@ def _asked_receipt(request: Request, capability: str, number: str, action: str) 
     found = loop_of(request).receipt(number) if number.isascii() and _RECEIPT.fullmatch(number) else None
     if found is None:
         raise refuse(request, action, number[:20] or None, "missing")
-    if found.account != scope.account and not holds(scope, found.division_code):
+    if not reaches(scope, found):
         raise refuse(request, action, number, "division")
     return found
 
@@ -394,7 +400,7 @@ def _name(pub: Publication, loop: Loop, scope: Scope, rows: list[dict[str, Any]]
 
 def _may_withdraw(home: Home, found: Receipt, scope: Scope) -> bool:
     """Whether a receipt can still be taken back: by who sent it or somebody above, until a night took it."""
-    if found.account != scope.account and not (scope.can("confirm_returns") and holds(scope, found.division_code)):
+    if not reaches(scope, found) or not (found.account == scope.account or scope.can("confirm_returns")):
         return False
     return found.state == WAITING or (found.state == CONFIRMED and bool(found.landed) and not taken(home, found.landed))
 
@@ -404,7 +410,7 @@ def _may_decide(found: Receipt, scope: Scope) -> bool:
         found.state == WAITING
         and scope.can("confirm_returns")
         and found.account != scope.account
-        and holds(scope, found.division_code)
+        and reaches(scope, found)
     )
 
 
@@ -413,12 +419,12 @@ def withdraw(request: Request, pub: Publication) -> Response:
     """`POST /feedback/withdraw`: take a return back, until the next night."""
     found = _asked_receipt(request, "upload_feedback", field_of(request, "no", 20), "withdraw_feedback")
     scope: Scope = request.state.scope
-    if found.account != scope.account and not (scope.can("confirm_returns") and holds(scope, found.division_code)):
+    if found.account != scope.account and not scope.can("confirm_returns"):
         raise refuse(request, "withdraw_feedback", found.receipt_no, "role")
     try:
         done = receive.withdraw(Home(portal_of(request).home), found.receipt_no, _who(request))
     except UserError as error:
-        raise Stop(str(error), 409) from None
+        raise failed(request, "withdraw_feedback", error, target=found.receipt_no) from None
     note(request, "withdraw_feedback", target=done.receipt_no, rows=done.accepted, division=done.division_code)
     return go(f"/feedback/receipt?no={done.receipt_no}")
 
@@ -432,14 +438,15 @@ def decide(request: Request, pub: Publication) -> Response:
     if found.account == scope.account or do not in {"pass", "back"}:
         raise refuse(request, "decide_feedback", found.receipt_no, "own" if do in {"pass", "back"} else "unknown")
     if text != without_numbers(text):
-        raise Stop("说明中不能含有证件号码、电话等个人号码，请改写。")
+        message = "说明中不能含有证件号码、电话等个人号码，请改写。"
+        raise failed(request, "decide_feedback", message, target=found.receipt_no, status=400)
     try:
         done = receive.decide(
             Home(portal_of(request).home), found.receipt_no, _who(request), ok=do == "pass", note=text,
             day=today_of(request),
         )  # fmt: skip
     except UserError as error:
-        raise Stop(str(error), 409) from None
+        raise failed(request, "decide_feedback", error, target=found.receipt_no) from None
     note(
         request, "decide_feedback", target=done.receipt_no, rows=done.accepted, reason=done.state,
         division=done.division_code,
@@ -459,12 +466,13 @@ async def refused(request: Request) -> Response:
             raise refuse(one, "download", given["no"][:20] or None, "export")
         if given["no"]:
             found = _asked_receipt(one, "upload_feedback", given["no"], "download")
-            name, rows, division = found.receipt_no, found.refused, found.division_code
+            name, rows = found.receipt_no, found.refused
+            division = found.division_code or (scope.division.code if scope.division else "")
         else:
             made = _seen(one, given["token"], "download")
             name, rows, division = made.token, made.counts["refused"], scope.division.code if scope.division else ""
         if not rows:
-            raise Stop("没有退回的行。", 404)
+            raise failed(one, "download", "没有退回的行。", target=given["no"] or None, status=404)
         within_quota(one, rows, division)
         serial = new_serial()
         line = taken_line(one, serial, full=False)

@@ -1,0 +1,107 @@
+"""Whose a receipt is, deeds that come to nothing, files that are too large, and who reads files at the same time."""
+
+import getpass
+
+import pytest
+
+from canbao.feedback import take_back
+
+from .field import CHOICES, DAY, Field
+from .kit import CITY, shown
+
+
+@pytest.fixture(scope="module")
+def field(published_home, tmp_path_factory):
+    made = Field(published_home, tmp_path_factory.mktemp("rights"))
+    yield made
+    made.close()
+
+
+def sent_back(field, village, serial, said):
+    """A village answers one row; the receipt's number."""
+    browser = field.of(village)
+    content = field.sheet(browser, field.batch_of(village), {serial: said})
+    return field.confirm(browser, field.preview(browser, content))
+
+
+def failures(field, action, target=None):
+    """Failed deeds, as the audit log has them."""
+    found = field.installation.entries(action=action, outcome="failed")
+    return [one for one in found if target in (None, one["target"])]
+
+
+def test_what_came_in_over_the_command_line_is_the_city_s(field, tmp_path):
+    village = field.villages(3)[0]
+    batch = field.batch_of(village)
+    file = tmp_path / "某村.xlsx"
+    file.write_bytes(field.sheet(field.of(village), batch, {1: "W1", 2: "M1"}))
+    (told,) = take_back([file], field.home, DAY)
+    assert (told.accepted, told.returned) == (1, 1)
+    number = field.loop.receipts(account="canbao feedback")[0].receipt_no
+    noted = [one for one in field.installation.entries() if one["account"] == f"console:{getpass.getuser()}"]
+    assert [one["action"] for one in noted] == ["upload", "confirm_feedback", "receipt", "refused_sheet"]
+    assert [one["target"] for one in noted[2:]] == [number, number]
+    city = field.of(CITY)
+    assert number in city.get("/feedback").text
+    page = city.get(f"/feedback/receipt?no={number}")
+    assert page.status_code == 200 and "撤回本回执" in page.text
+    assert city.get(f"/feedback/refused.xlsx?no={number}").status_code == 200
+    for division in (village, village[:9] + "000", village[:6] + "000000"):
+        assert number not in field.of(division).get("/feedback").text
+        assert field.of(division).get(f"/feedback/receipt?no={number}").status_code == 404
+        assert field.of(division).post("/feedback/withdraw", "/account", no=number).status_code == 404
+    assert city.post("/feedback/withdraw", "/account", no=number).status_code == 303
+    assert field.loop.receipt(number).state == "withdrawn"
+
+
+def test_who_moved_left_the_receipts_behind(field):
+    village = field.villages(2)[1]
+    number = sent_back(field, village, 1, "W1")
+    name = field.name(village)
+    other = next(code for code in field.villages() if code[:9] != village[:9])
+    field.portal.accounts.grant(name, role="village", division=other, export="masked")
+    try:
+        moved = field.installation.browser(name)
+        assert number not in moved.get("/feedback").text
+        for answer in (
+            moved.get(f"/feedback/receipt?no={number}"), moved.get(f"/feedback/refused.xlsx?no={number}"),
+            moved.post("/feedback/withdraw", "/account", no=number),
+        ):  # fmt: skip
+            assert answer.status_code == 404
+        assert field.loop.receipt(number).state == "confirmed"
+    finally:
+        field.portal.accounts.grant(name, role="village", division=village, export="masked")
+    field.browsers.pop(name, None)
+    assert number in field.of(village).get("/feedback").text
+
+
+def test_deeds_that_come_to_nothing_are_noted(field):
+    village = field.villages(2)[2]
+    number, browser, town = sent_back(field, village, 1, "W1"), field.of(village), field.of(village[:9] + "000")
+    assert browser.post("/feedback/withdraw", "/account", no=number).status_code == 303
+    assert browser.post("/feedback/withdraw", "/account", no=number).status_code == 409
+    (noted,) = failures(field, "withdraw_feedback", number)
+    assert "不能再撤回" in noted["reason"] and noted["account"] == field.name(village)
+    assert town.post("/feedback/decide", "/account", no=number, do="pass").status_code == 409
+    assert town.post("/feedback/decide", "/account", no=number, do="back").status_code == 409
+    told = town.post("/feedback/decide", "/account", no=number, do="back", note="号码 500101199001011234 不对")
+    assert told.status_code == 400
+    assert len(failures(field, "decide_feedback", number)) == 3
+    city = field.of(CITY)
+    assert city.post("/dispatch/send", "/dispatch", **CHOICES, mark="0" * 16).status_code == 409
+    (noted,) = failures(field, "dispatch", CITY)
+    assert "重新测算" in noted["reason"]
+    assert city.post("/dispatch/plan", "/dispatch", **(CHOICES | {"age_to": "x"})).status_code == 400
+    assert len(failures(field, "dispatch", CITY)) == 2
+    batch = field.batch_of(village)
+    assert browser.post("/dispatch/zero", "/account", id=batch.batch_id).status_code == 409
+    assert len(failures(field, "zero_report", batch.batch_id)) == 1
+    assert "500101199001011234" not in str(field.installation.entries())
+    words = shown(field.of(CITY).get("/feedback"))
+    assert "500101199001011234" not in words
+
+
+def test_an_empty_file_is_a_failed_upload(field):
+    browser = field.of(field.villages()[0])
+    assert field.upload(browser, b"", "空.csv").status_code == 400
+    assert failures(field, "upload")[-1]["reason"] == "empty"
