@@ -5,8 +5,8 @@
 --   person_key: by the number, else by the code of the row that was sent; null where neither names anybody
 --   place_code: division in use that answered, as delivered where the division table lacks it
 --   l1, l2, l3, l4: the divisions that it is or lies in
---   batch_no, serial: row that was sent and that this answers: by its code, else the person's row in that batch, else
---     the newest row of this person that this division was sent before the visit
+--   batch_no, serial: row that was sent and that this answers: by its code, else the row of this person that this
+--     division was sent in that batch, else the newest one that it was sent before the visit
 --   in_force: the visit was, and the answer still holds
 WITH
 coded AS (
@@ -38,7 +38,8 @@ by_person AS (
     INNER JOIN sent_person AS s ON a.person_key = s.person_key
     WHERE
         a.batch_no IS NULL
-        AND (s.batch_id = a.batch_id OR (s.division_code = a.division_code AND s.sent <= a.found_date))
+        AND s.division_code = a.division_code
+        AND (s.batch_id = a.batch_id OR s.sent <= a.found_date)
     QUALIFY row_number() OVER (
         PARTITION BY a.row_no ORDER BY (s.batch_id = a.batch_id) DESC, s.batch_no DESC, s.serial
     ) = 1

@@ -99,6 +99,8 @@ def _take(path: Path, home: Home, who: "Who", day: date) -> Sheet:
         receive.discard(home, seen.token, who)
         sheet.lines.append(f"{name}：已收过同一文件（回执 {seen.again}），本次不重复采用。")
         return sheet
+    if all(seen.counts[state] == 0 for state in receive.STATES if state != "refused"):
+        return _nothing(sheet, path, home, seen, who)
     try:
         receipt = _confirm(home, seen, who)
     except receive.Changed:  # somebody else was at work in this very moment; what holds now is taken
@@ -119,6 +121,32 @@ def _take(path: Path, home: Home, who: "Who", day: date) -> Sheet:
         place.chmod(0o600)
         told += f"，退回的行见 {place}"
     sheet.lines.append(f"{told}。")
+    _tell(sheet, seen)
+    return sheet
+
+
+def _nothing(sheet: Sheet, path: Path, home: Home, seen: "Preview", who: "Who") -> Sheet:
+    """There is no row to take in: no receipt, and what was filled in goes back."""
+    from canbao.loop import receive
+
+    sheet.returned = seen.counts["refused"]
+    told = f"{sheet.name}：读入 {sheet.returned:,} 行，采用 0 行，退回 {sheet.returned:,} 行"
+    told += f"，未填 {seen.counts['blank']:,} 行" if seen.counts["blank"] else ""
+    told += "，没有可以采用的行，未生成回执"
+    if sheet.returned:
+        place = _place(home, f"{seen.day.isoformat()}-{_stem(path)}", seen.sha256[:8])
+        _log(home, "refused_sheet", seen.file_name, rows=sheet.returned, level="full")
+        receive.refused_sheet(home, seen.token, who, place, full=True)
+        place.chmod(0o600)
+        told += f"，退回的行见 {place}"
+    receive.discard(home, seen.token, who)
+    sheet.lines.append(f"{told}。")
+    _tell(sheet, seen)
+    return sheet
+
+
+def _tell(sheet: Sheet, seen: "Preview") -> None:
+    """The first of the rows that go back, and what is to be said of the file as a whole."""
     back = seen.rows.filter(state="refused")
     several = len(seen.sheets) > 1
     for row in back.head(SHOWN).iter_rows(named=True):
@@ -127,7 +155,6 @@ def _take(path: Path, home: Home, who: "Who", day: date) -> Sheet:
     if len(back) > SHOWN:
         sheet.lines.append(f"  其余 {len(back) - SHOWN:,} 行见上述文件。")
     sheet.lines += [f"  {note}" for note in seen.notes]
-    return sheet
 
 
 def _confirm(home: Home, seen: "Preview", who: "Who") -> "Receipt":
@@ -176,7 +203,7 @@ def _stem(path: Path) -> str:
     return without_numbers(path.stem).replace("*", "_")
 
 
-def _place(home: Home, name: str, receipt_no: str) -> Path:
+def _place(home: Home, name: str, mark: str) -> Path:
     folder = home.root / "feedback" / "refused"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / f"{name}-{receipt_no}.xlsx"
+    return folder / f"{name}-{mark}.xlsx"

@@ -32,7 +32,7 @@ _DIVISION = {
     "l1": pl.String, "l2": pl.String, "l3": pl.String, "l4": pl.String, "tree_no": pl.Int32, "tree_last": pl.Int32,
 }  # fmt: skip
 _UNINSURED = {
-    "person_id": pl.String, **dict(list(state.SENT.items())[10:]), "evidence": pl.String,
+    "person_id": pl.String, **dict(list(state.SENT.items())[10:]), "evidence": pl.String, "feedback_disputed": pl.Boolean,
 }  # fmt: skip
 _RESPONSIBILITY = {"person_id": pl.String, "division_code": pl.String, "role": pl.String}
 _FEEDBACK = {

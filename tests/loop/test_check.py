@@ -205,7 +205,7 @@ def test_a_row_that_triggers_it_and_one_that_does_not(
 
 
 ELSEWHERE = {
-    "formula", "batch_recalled", "division_missing", "code_twice", "repeated", "reason_not_offered", "older",
+    "formula", "settled_apart", "batch_recalled", "division_missing", "code_twice", "repeated", "reason_not_offered", "older",
     "conflicting",
 }  # fmt: skip
 """Checks with a test of their own below."""
@@ -251,6 +251,10 @@ def test_the_same_row_twice(world: World) -> None:
     # what is refused as another person's row takes nobody's place
     found = judged(world, world.row("ann", psn_name="钱二"), world.row("ann"), world.row("ann"))
     assert found == [("refused", ["name_other"]), ("new", []), ("same", ["repeated"])]
+    # and says nothing: what a wrong name, number, or another unit's row tells does not make the right row doubtful
+    others = world.row("ann", "W2", psn_name="钱二"), world.row("ann", "W3", certno=world.certno("bob"))
+    found = judged(world, others[0], world.row("ann"), others[1])
+    assert found == [("refused", ["name_other"]), ("new", []), ("refused", ["certno_other"])]
     # by code and by number it is the same row
     found = judged(world, world.row("ann"), world.by_number("ann", "W2", batch_id="P000001"))
     assert [codes for _, codes in found] == [["code_twice"], ["code_twice"]]
@@ -298,8 +302,8 @@ def test_blank_is_not_visited_yet(world: World) -> None:
 def test_who_is_insured_meanwhile_needs_no_right_answer(world: World) -> None:
     wrong = world.row("paid", "ZZ", found_date="不详")
     ((state, codes),) = judged(world, wrong)
-    assert state == "settled"
-    assert codes[-1] == "settled"
+    assert (state, codes) == ("settled", ["settled", "settled_apart"])  # and nothing that would have to be put right
+    assert judged(world, world.row("paid", found_date="")) == [("settled", ["settled", "settled_apart"])]
     ((state, _),) = judged(world, {**wrong, "psn_name": "别人"})
     assert state == "refused"  # it may be somebody else's row
 
@@ -315,6 +319,10 @@ def test_masked_numbers_are_compared_as_far_as_they_show(world: World) -> None:
         assert judged(world, world.row("ann", certno=text)) == [("new", [])]
     wrong = f"{other[:6]}******{other[-4:]}"
     assert judged(world, world.row("ann", certno=wrong)) == [("refused", ["certno_other"])]
+    # as the sheets themselves show it: the tail alone
+    assert own[-2:] != other[-2:]
+    for text, state in ((f"******{own[-2:]}", "new"), (f"******{other[-2:]}", "refused"), ("******", "new")):
+        assert judged(world, world.row("ann", certno=text, psn_name=""))[0][0] == state
 
 
 def test_answers_that_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,9 +337,41 @@ def test_answers_that_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert judged(own, own.row("sep", "F2", NEXT), who=village(NEXT)) == [("new", [])]
     own.loop.recall(2, "chen")
     assert judged(own, own.row("sep", "F2", NEXT), who=village(NEXT)) == [("refused", ["batch_recalled"])]
+    # who settles a dispute answers no batch
     own.send(DAY)
+    new = own.file("3.csv", [own.row("sep", "W1", NEXT, found_date="2026-03-31")])
+    receive.confirm(own.home, receive.preview(own.home, new, village(NEXT), day=DAY).token, village(NEXT))
+    code = own.code("sep", NEXT)
+    own.loop.recall(5, "chen")
+    receipt = receive.settle(
+        own.home, township(), row_code=code, reason_code="D1", found_on=DAY, note="已看证明", day=DAY
+    )
+    assert receipt.accepted == 1
     # asked anew in another batch, the same words are a new answer
     assert judged(own, own.row("ann")) == [("new", ["found_before_sent"])]
+
+
+def test_nobody_answers_anothers_row_by_number(world: World) -> None:
+    """The other side's batch number beside somebody's number does not make the row one's own."""
+    path = world.file("by-number.csv", [world.by_number("sep", batch_id="P000002")])
+    for who in (village(), township(), everybody()):
+        seen = receive.preview(world.home, path, who, day=DAY)
+        row = seen.rows.row(0, named=True)
+        stored = pl.read_parquet(world.home.root / "loop" / "preview" / seen.token / "judged.parquet").row(
+            0, named=True
+        )
+        receive.discard(world.home, seen.token, who)
+        assert (row["state"], row["checks"], row["division_code"]) == ("new", ["not_dispatched"], HERE)
+        assert (stored["row_code"], stored["batch_no"], stored["serial"]) == (None, None, None)
+    # with one's own it is the row that was sent; a township answers for the side that it names
+    for who, division, batch in ((village(), HERE, 1), (township(), HERE, 1), (township(), NEXT, 2)):
+        path = world.file("by-number.csv", [world.by_number("sep", batch_id=f"P00000{batch}", division_code=division)])
+        seen = receive.preview(world.home, path, who, day=DAY)
+        stored = pl.read_parquet(world.home.root / "loop" / "preview" / seen.token / "judged.parquet").row(
+            0, named=True
+        )
+        receive.discard(world.home, seen.token, who)
+        assert (stored["row_code"], stored["division_code"]) == (world.code("sep", division), division)
 
 
 def test_nothing_is_kept_of_a_preview(world: World) -> None:

@@ -231,7 +231,6 @@ def test_an_answer_that_the_night_knows_holds_without_a_receipt(tmp_path: Path) 
     "judged",
     [
         {"effect": "waits", "contradicted_by": "population", "outcome": "contradicted"},
-        {"effect": "disputed", "outcome": "not_adopted"},
         {"effect": "expired", "outcome": "not_adopted"},
     ],
 )
@@ -243,6 +242,32 @@ def test_what_the_night_found_wanting_holds_nothing(tmp_path: Path, judged: dict
     good = {**same, "person_id": pid(2), "effect": "waits", "outcome": "adopted"}
     publish(tmp_path, [one(1, A), one(2, A)], as_of=DAY, feedback=[{**same, **judged}, good])
     assert asked(home, go(home, A, day=DAY + timedelta(1))) == [(1, A)]
+
+
+@pytest.mark.parametrize("by", ["uninsured", "feedback"])
+def test_nobody_is_asked_about_whom_the_superior_has_to_decide(tmp_path: Path, by: str) -> None:
+    people = [one(1, A, B), one(2, A)]
+    if by == "uninsured":
+        home = publish(tmp_path, [people[0] | {"feedback_disputed": True}, people[1]])
+    else:
+        said = {"person_id": pid(1), "division_code": A, "reason_code": "D1", "found_date": DAY, "effect": "disputed"}
+        home = publish(tmp_path, people, feedback=[{**said, "outcome": "not_adopted"}])
+    plan = planned(home, TOWN)
+    assert left(plan) == {"disputed": 2}
+    assert plan.left_out[0].words == "两地答复不一致，待上级核定"
+    assert lists(plan) == {A: 1}
+
+
+def test_a_village_does_not_close_anothers_row(tmp_path: Path) -> None:
+    home = publish(tmp_path, [one(1, A, B)])
+    go(home, TOWN)
+    loop = Loop(home)
+    sent = loop.sent_rows([one.batch_no for one in loop.batches()]).filter(division_code=B).row(0, named=True)
+    row = {name: sent[name] for name in ("row_code", "batch_no", "serial")}
+    city.answer(loop, DAY, (1, A, "W4", None), **row)
+    assert loop.answered_counts([sent["batch_no"]]) == {}
+    later = planned(home, TOWN, day=DAY + timedelta(60))
+    assert (left(later), lists(later)) == ({"open": 1}, {A: 1})
 
 
 def test_the_same_answer_twice_holds_when_one_of_them_does(tmp_path: Path) -> None:

@@ -96,7 +96,36 @@ def test_taken(home: Home) -> None:
     landed = f"{night.SOURCE}/{DAYS[0]}/H20260302-0001.csv"
     assert not night.taken(home, landed)
     night.gather(at_work(home, date(2026, 3, 2)))
+    assert not night.taken(home, landed)  # a night that published nothing has taken nothing
+    private = [path for path in (home.root / "loop").rglob("*") if not path.match("H*.csv")]
+    assert {path.stat().st_mode & 0o077 for path in private} == {0}
+    manifest = home.published / DAYS[0] / "run" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    named = {"source": night.SOURCE, "delivery": DAYS[0], "file": "received-0001.csv"}
+    manifest.write_text(json.dumps({"inputs": {"files": [named]}}))
     assert night.taken(home, landed)
+    put(home, DAYS[0], "H20260302-0009.csv", {"row_code": "later"})
+    night.gather(at_work(home, date(2026, 3, 2)))
+    kept = home.root / "loop" / "merged" / DAYS[0]
+    assert [path.name for path in kept.iterdir()] == ["received-0002"]
+    assert night.taken(home, landed)
+    assert not night.taken(home, f"{night.SOURCE}/{DAYS[0]}/H20260302-0009.csv")
+
+
+def test_cut_out_of_a_merged_file(home: Home) -> None:
+    night.gather(at_work(home, date(2026, 3, 2)))
+    folder = home.landing / night.SOURCE / DAYS[0]
+    for _ in range(2):
+        night.cut(home, f"{night.SOURCE}/{DAYS[0]}/H20260302-0002.csv")
+        assert got(home, DAYS[0]) == [f"{DAYS[0]}/1", f"{DAYS[0]}/3"]
+        assert growing.age(folder / "received-0001.csv") > 86_400
+    put(home, DAYS[0], "H20260302-0009.csv", {"row_code": "later"})
+    night.gather(at_work(home, date(2026, 3, 2)))
+    assert names(home, DAYS[0]) == ["received-0001.csv", "received-0002.csv"]
+    for number in (1, 3, 9):
+        night.cut(home, f"{night.SOURCE}/{DAYS[0]}/H20260302-000{number}.csv")
+    assert not folder.exists()
+    assert not list((home.root / "loop" / "merged").rglob("*.csv"))
 
 
 @pytest.mark.parametrize("step", ["before", "after", "half"])

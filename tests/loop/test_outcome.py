@@ -56,6 +56,18 @@ def told(home: Home, receipt: Receipt) -> list[tuple[str | None, str]]:
     return [(row["outcome"], row["words"]) for row in found.iter_rows(named=True)]
 
 
+def test_an_answer_that_did_not_land_is_counted_apart(tmp_path: Path) -> None:
+    """Of somebody insured, with a fault: the night has no such row, and the receipt counts none among its rows."""
+    home = made(tmp_path, fed(1, "insured"))
+    rows = [
+        {"person_id": pid(1), "state": "settled", "checks": ["settled"]},
+        {"person_id": pid(2), "state": "settled", "checks": ["settled", "settled_apart"], "found_date": None},
+    ]
+    found = outcome.outcomes(home, back(home, *rows).receipt_no)
+    assert found.select("outcome", "why").rows() == [("not_adopted", "insured"), (None, "insured_apart")]
+    assert "已核实参保，无需填报" in found["words"][1]
+
+
 def test_each_row_finds_its_own_answer(tmp_path: Path) -> None:
     home = made(
         tmp_path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ import polars as pl
 import pytest
 
 from canbao.errors import UserError
+from canbao.feedback import take_back
 from canbao.home import Home
 from canbao.intake.problems import FileRefused
 from canbao.loop import receive
@@ -204,6 +206,47 @@ def test_twice_is_once(world: World) -> None:
     assert len(world.landed_rows()) == 1
 
 
+def test_the_same_file_counts_anew_where_it_says_something_anew(world: World) -> None:
+    first = taken(world, world.row("ann", "W1"))
+    taken(world, world.row("ann", "W2"), name="b.csv")
+    found = seen(world, world.row("ann", "W1"))
+    assert (found.again, found.counts["changed"], found.counts["same"]) == ("", 1, 0)
+    third = receive.confirm(world.home, found.token, village())
+    assert third.receipt_no != first.receipt_no
+    assert world.loop.answers()["reason_code"].to_list() == ["W1"]
+    again = seen(world, world.row("ann", "W1"))
+    assert (again.again, again.counts["changed"], again.counts["same"]) == (third.receipt_no, 0, 1)
+    # what was refused yesterday, for a reason that has passed, is taken today
+    rows = world.row("bob"), world.row("dot", found_date="2026-04-01")
+    early = taken(world, *rows, name="c.csv")
+    assert (early.accepted, early.refused) == (1, 1)
+    assert seen(world, *rows).again == early.receipt_no
+    path = world.file("c.csv", rows)
+    late = receive.preview(world.home, path, village(), day=date(2026, 4, 1))
+    assert (late.again, late.counts["new"], late.counts["same"], late.counts["refused"]) == ("", 1, 1, 0)
+    receipt = receive.confirm(world.home, late.token, village())
+    assert (receipt.accepted, receipt.same) == (2, 1)
+    # what is refused for another reason than before is told
+    world.loop.recall(1, "chen")
+    assert seen(world, *rows).again == ""
+
+
+def test_a_file_without_a_row_to_take_in_makes_no_receipt(world: World) -> None:
+    for row in (world.row("ann", "ZZ"), world.row("ann", "")):
+        found = seen(world, row)
+        with pytest.raises(UserError, match="没有可以采用的行"):
+            receive.confirm(world.home, found.token, village())
+        assert receive.look(world.home, found.token, village()).counts == found.counts
+    assert world.loop.receipts() == []
+    # the command line gives them back all the same
+    (told,) = take_back([world.file("反馈.csv", [world.row("ann", "ZZ")])], world.home.root, DAY)
+    assert (told.refused, told.accepted, told.returned) == (False, 0, 1)
+    assert "未生成回执" in told.lines[0] and "原因代码" in told.lines[1]
+    (path,) = (world.home.root / "feedback" / "refused").iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert world.loop.receipts() == []
+
+
 def test_a_corrected_answer_takes_the_place_of_the_first(world: World) -> None:
     taken(world, world.row("ann"), world.row("bob"))
     found = seen(world, world.row("ann", "W2"), world.row("bob"))
@@ -378,16 +421,61 @@ def test_no_withdrawal_once_a_night_took_it(world: World) -> None:
         receive.withdraw(world.home, receipt.receipt_no, village())
     assert len(world.landed_rows()) == 1
     assert world.loop.receipts()[0].state == "confirmed"
-    manifest = world.home.current / "manifest.json"
+    manifest = world.home.published / "2026-03-31" / "run-9" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
     named = {"inputs": {"files": [{"source": "grid_feedback", "file": f"{receipt.receipt_no}.csv"}]}}
     manifest.write_text(json.dumps(named))
     with pytest.raises(UserError, match="已由夜间运行采用"):
         receive.withdraw(world.home, receipt.receipt_no, village())
-    manifest.write_text("{}")
+    named["inputs"]["files"][0] |= {"file": "received-0001.csv", "delivery": "2026-03-31"}
+    manifest.write_text(json.dumps(named))
     assert _merge(world.landed()[0].parent) == 1
     with pytest.raises(UserError, match="已由夜间运行采用"):
         receive.withdraw(world.home, receipt.receipt_no, village())
     assert world.loop.receipts()[0].state == "confirmed"
+
+
+def merged(world: World) -> list[str]:
+    """The row codes of the merged files."""
+    files = sorted((world.home.landing / "grid_feedback").glob("*/received-*.csv"))
+    return [row["row_code"] for path in files for row in csv.DictReader(path.open(encoding="utf-8"))]
+
+
+def gathered(world: World) -> int:
+    return gather(SimpleNamespace(home=world.home, options=SimpleNamespace(as_of=DAY)))  # type: ignore[arg-type]
+
+
+def test_a_night_that_published_nothing_has_taken_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = taken(world, world.row("ann")), taken(world, world.row("bob"), name="b.csv")
+    assert gathered(world) == 2
+    with world.home.lock("run"), pytest.raises(UserError, match="夜间运行正在进行"):
+        receive.withdraw(world.home, one.receipt_no, village())
+    assert receive.withdraw(world.home, one.receipt_no, village()).state == "withdrawn"
+    assert merged(world) == [world.code("bob")]
+    assert world.loop.answers()["row_code"].to_list() == [world.code("bob")]
+    # the next night takes what came since, and what is left
+    again = taken(world, world.row("ann", "W3"), name="c.csv")
+    assert gathered(world) == 1
+    assert merged(world) == [world.code("bob"), world.code("ann")]
+    # killed between its transaction and its file, whoever comes next ends it
+    with monkeypatch.context() as patch:
+        calls = iter([lambda loop: None, die])
+        patch.setattr(receive, "_tidy", lambda loop: next(calls)(loop))  # noqa: PLW0108 - another one each time
+        with pytest.raises(Killed):
+            receive.withdraw(world.home, other.receipt_no, village())
+    assert len(merged(world)) == 2
+    gathered(world)
+    assert merged(world) == [world.code("ann")]
+    # killed before it: nothing has happened
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "set_receipt_state", die)
+        with pytest.raises(Killed):
+            receive.withdraw(world.home, again.receipt_no, village())
+    gathered(world)
+    assert merged(world) == [world.code("ann")]
+    receive.withdraw(world.home, again.receipt_no, village())
+    assert not list((world.home.landing / "grid_feedback").iterdir())
+    assert list((world.home.root / "loop" / "pending").iterdir()) == []
 
 
 def test_an_answer_that_another_return_repeats_is_not_lost(world: World) -> None:
@@ -399,7 +487,7 @@ def test_an_answer_that_another_return_repeats_is_not_lost(world: World) -> None
         receive.withdraw(world.home, later.receipt_no, village())
     assert receive.withdraw(world.home, first.receipt_no, village()).state == "withdrawn"
     assert world.landed() == []
-    nothing = taken(world, world.row("ann", "ZZ"))
+    nothing = taken(world, world.row("paid", "ZZ"))
     with pytest.raises(UserError, match="无需撤回"):
         receive.withdraw(world.home, nothing.receipt_no, village())
 
@@ -439,6 +527,49 @@ def test_the_township_confirms(world: World) -> None:
     assert taken(world, world.row("bob"), who=township()).state == "confirmed"
 
 
+def test_what_waited_is_judged_when_it_is_let_pass(world: World) -> None:
+    """Two returns wait; passed one after the other, what the last says is what stands and what the night reads."""
+    taken(world, world.row("ann", "W2"), world.by_number("unsent", "W2"))
+    world.home.settings_file.write_text("[loop]\ntownship_confirms = true\n")
+    rows = {reason: (world.row("ann", reason), world.by_number("unsent", reason)) for reason in ("W1", "W2")}
+    first, second = taken(world, *rows["W1"], name="1.csv"), taken(world, *rows["W2"], name="2.csv")
+    assert (first.state, second.state, second.same) == ("waiting", "waiting", 2)
+    assert seen(world, *rows["W2"]).again == second.receipt_no
+    assert seen(world, *rows["W1"]).again == ""  # of these two the last word was another one
+    for receipt in (first, second):
+        done = receive.decide(world.home, receipt.receipt_no, township(), ok=True, day=DAY)
+        assert (done.state, done.same, bool(done.landed)) == ("confirmed", 0, True)
+    assert world.loop.answers()["reason_code"].to_list() == ["W2", "W2"]
+    assert [row["reason_code"] for row in world.landed_rows()] == ["W2", "W2", "W1", "W1", "W2", "W2"]
+    assert {row["batch_id"] for row in world.landed_rows()} == {"P000001", "B1"}
+    # the other way round the second says by then what stands
+    third, fourth = (
+        taken(world, *rows["W1"], name="3.csv"),
+        taken(world, *rows["W1"], world.row("bob", ""), name="4.csv"),
+    )
+    for receipt, same in ((fourth, 0), (third, 2)):
+        assert receive.decide(world.home, receipt.receipt_no, township(), ok=True, day=DAY).same == same
+    assert world.loop.answers()["reason_code"].to_list() == ["W1", "W1"]
+    assert world.landed_rows()[-1]["reason_code"] == "W1"
+    assert len(world.landed()) == 4
+
+
+def test_what_is_passed_last_is_read_last(world: World) -> None:
+    """Also where it was returned first: the merged file has the order in which returns began to count."""
+    world.home.settings_file.write_text("[loop]\ntownship_confirms = true\n")
+    first, second = (
+        taken(world, world.row("ann", "W1"), name="1.csv"),
+        taken(world, world.row("ann", "W2"), name="2.csv"),
+    )
+    receive.decide(world.home, second.receipt_no, township(), ok=True, day=DAY)
+    time.sleep(1.1)  # moments are kept in seconds
+    receive.decide(world.home, first.receipt_no, township(), ok=True, day=DAY)
+    assert world.loop.answers()["reason_code"].to_list() == ["W1"]
+    assert gathered(world) == 2
+    (path,) = (world.home.landing / "grid_feedback" / DAY.isoformat()).iterdir()
+    assert [row["reason_code"] for row in csv.DictReader(path.open(encoding="utf-8"))] == ["W2", "W1"]
+
+
 def test_the_township_sends_back(world: World) -> None:
     world.home.settings_file.write_text("[loop]\ntownship_confirms = true\n")
     receipt = taken(world, world.row("ann"))
@@ -447,7 +578,6 @@ def test_the_township_sends_back(world: World) -> None:
     done = receive.decide(world.home, receipt.receipt_no, township(), ok=False, note="请入户")
     assert (done.state, done.decision_note) == ("returned", "请入户")
     assert world.landed() == []
-    assert list((world.home.root / "loop" / "pending").iterdir()) == []
     with pytest.raises(UserError, match="已退回"):
         receive.withdraw(world.home, receipt.receipt_no, village())
     again = taken(world, world.row("ann"))

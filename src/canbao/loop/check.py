@@ -20,6 +20,7 @@ from canbao.intake.values import DAMAGED, OK, bare, read_cert, read_division, re
 from canbao.loop.codes import read_batch_id, read_row_code
 from canbao.loop.queries import query
 from canbao.loop.state import CONFIRMED, SENT, Loop
+from canbao.loop.state import RETURNED as STORED
 from canbao.paths import package_dir, sql_dir
 
 if TYPE_CHECKING:
@@ -280,7 +281,7 @@ def judge(rows: pl.DataFrame, loop: Loop, who: Who, folder: Path) -> pl.DataFram
             con.register(name, frame.to_arrow())
         for name in _CODES:
             con.register(f"code_{name}", _code_table(name).to_arrow())
-        for name in ("asked_number", "conflict", "standing", "claim", "fired"):
+        for name in ("asked_number", "conflict", "standing", "claim", "fired", "twice"):
             _table(con, name, query("check", name))
         return con.sql(query("check", "judged")).pl()
 
@@ -289,20 +290,44 @@ _BATCH = {"batch_no": pl.Int32, "batch_id": pl.String, "state": pl.String, "sent
 _EARLIER = {
     "person_id": pl.String, "division_code": pl.String, "batch_no": pl.Int32, "reason_code": pl.String,
     "found_date": pl.Date, "end_date": pl.Date, "note": pl.String, "receipt_no": pl.String, "day": pl.Date,
-    "n": pl.Int32,
+    "moment": pl.String, "n": pl.Int32,
 }  # fmt: skip
 
 
 def _earlier(loop: Loop, numbers: set[int], answers: pl.DataFrame) -> pl.DataFrame:
     """Whatever was confirmed of these batches, and the answers about people who were in none."""
     frames = [
-        loop.returned_of_batch(number).filter(
-            pl.col("receipt_state") == CONFIRMED, pl.col("state").is_in(["new", "changed", "same", "settled"])
-        )
+        loop.returned_of_batch(number)
+        .filter(pl.col("receipt_state") == CONFIRMED, pl.col("state").is_in(["new", "changed", "same", "settled"]))
+        .rename({"at": "moment"})
         for number in sorted(numbers)
     ]
-    frames.append(answers.filter(pl.col("batch_no").is_null()).with_columns(pl.lit(0, pl.Int32).alias("n")))
+    alone = answers.filter(pl.col("batch_no").is_null())
+    frames.append(alone.with_columns(pl.lit("").alias("moment"), pl.lit(0, pl.Int32).alias("n")))
     return pl.concat([frame.select(pl.col(name).cast(kind) for name, kind in _EARLIER.items()) for frame in frames])
+
+
+def judge_again(rows: pl.DataFrame, loop: Loop) -> pl.DataFrame:
+    """Say of rows that were taken in whether they are still another answer than the one that stands.
+
+    Args:
+        rows: Of one receipt (`Loop.returned_rows`) that does not count yet.
+        loop: Batches, and the answers that stand.
+
+    Returns:
+        The same rows with state as of now, and lands: whether the night is to read the row.
+    """
+    import duckdb
+
+    numbers = {*rows["batch_no"].drop_nulls()}
+    answers = loop.answers({*rows["person_id"].drop_nulls()})
+    with duckdb.connect(":memory:", config={"memory_limit": MEMORY, "threads": 2}) as con:
+        con.register("earlier", _earlier(loop, numbers, answers).to_arrow())
+        con.register("waiting", rows.to_arrow())
+        _table(con, "standing", query("check", "standing"))
+        return (
+            con.sql(query("check", "again")).pl().with_columns(pl.col(name).cast(kind) for name, kind in STORED.items())
+        )
 
 
 def _sender(who: Who) -> pl.DataFrame:

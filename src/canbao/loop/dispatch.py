@@ -38,6 +38,7 @@ LEVELS = {3: "乡镇（街道）", 4: "村（社区）"}
 WHY = {
     "open": "已下发、尚待填报",
     "answered": "核实结果仍在有效期内",
+    "disputed": "两地答复不一致，待上级核定",
     "no_township": "所在乡镇（街道）不明，或不在本市户籍和居住",
 }
 """Why somebody is left out."""
@@ -51,7 +52,7 @@ PIECE = 65_536
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 _TABLES = ("uninsured", "responsibility", "division", "division_code", "feedback")
-_LATER = {"uninsured": {"suggested_reason": "VARCHAR", "suggested_from": "VARCHAR"}}
+_LATER = {"uninsured": {"suggested_reason": "VARCHAR", "suggested_from": "VARCHAR", "feedback_disputed": "BOOLEAN"}}
 """Columns that publications of earlier versions lack."""
 
 _STEPS = ("batch_now", "open_row", "held_person", "candidate", "judged", "chosen", "planned")

@@ -89,7 +89,8 @@ def _asked(rows: pl.DataFrame, publication: Path) -> pl.DataFrame:
     if rows.is_empty():
         return pl.DataFrame(schema=OUTCOME)
     with duckdb.connect() as con:
-        con.register("returned", rows.drop("checks", "raw").to_arrow())
+        told = rows.with_columns(pl.col("checks").list.contains("settled_apart").fill_null(False).alias("is_apart"))
+        con.register("returned", told.drop("checks", "raw").to_arrow())
         con.register("code_feedback_why", _table().to_arrow())
         for name in ("feedback", "division"):
             source = str(publication / f"{name}.parquet").replace("'", "''")

@@ -30,6 +30,8 @@ from canbao.intake.staging import sha256_of
 from canbao.loop import check
 from canbao.loop.check import Who, checks, opinion
 from canbao.loop.codes import batch_id
+from canbao.loop.night import cut
+from canbao.loop.night import taken as is_taken
 from canbao.loop.state import CONFIRMED, RETURNED, SENT_BACK, WAITING, WITHDRAWN, Loop, Receipt
 from canbao.settings import load_settings
 
@@ -57,6 +59,9 @@ needs none; not taken in."""
 _COUNTED = (*STATES, "blank", "conflicting", "hints")
 _LANDS = ("new", "changed", "settled")
 _ZONE = ZoneInfo("Asia/Shanghai")
+CUT = ".cut"
+"""Ending of the notes aside that a receipt's rows are to be taken out of a merged file."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 _RECEIPT = re.compile(r"H\d{8}-\d{4,}")
 _DONE = "receipt_no"
@@ -81,7 +86,8 @@ class Preview:
         day: The day it came back.
         expires: When the preview is gone.
         publication: `<as_of>/<run_id>` that it was checked against.
-        again: The receipt under which the same file was taken in before; then a confirmation changes nothing.
+        again: The receipt under which the same file was taken in before, where a confirmation would change nothing; its
+            rows are then `same`. A file that says something anew by now is a new return.
         sheets: Sheets that were read.
         notes: What to tell about the file as a whole.
         problems: Further findings of the reader: sheet, line, message.
@@ -248,6 +254,10 @@ def _shown(loop: Loop, folder: Path, who: Who) -> Preview:
     judged = pl.read_parquet(folder / "judged.parquet")
     returned = pl.read_parquet(folder / "returned.parquet")
     blank = pl.read_parquet(folder / "blank.parquet")
+    earlier = _taken_before(loop, facts["sha256"], who, judged)
+    if earlier is not None:  # nothing would be new or changed: it counts, or waits for the township
+        took = pl.col("state").is_in(["new", "changed"])
+        judged = judged.with_columns(pl.when(took).then(pl.lit("same")).otherwise("state").alias("state"))
     per_row = judged.with_columns(_hinted().alias("hinted"))
     names = {one.batch_id: (one.division_code, one.division_name) for one in _batches_of(loop, judged, blank, who)}
     known = list(names)
@@ -258,7 +268,6 @@ def _shown(loop: Loop, folder: Path, who: Who) -> Preview:
     by_batch = _counts(per_row, of_batch, "batch_id")
     for row in by_batch:
         row["division_code"], row["division_name"] = names.get(row["batch_id"], ("", ""))
-    earlier = _taken_before(loop, facts["sha256"], who)
     columns = [
         "n", "sheet", "line", "row_code", "batch_id", "psn_name", "division_code", "reason_code", "found_date",
         "end_date", "note", "reporter", "state", "checks", "is_conflicting",
@@ -334,7 +343,8 @@ def _name_of(publication: Path) -> str:
 def confirm(home: Home, token: str, who: Who) -> Receipt:
     """Take in what a preview showed: one transaction and one file.
 
-    A second confirmation, of the same preview or of the same file, changes nothing and gives the same receipt.
+    A second confirmation of the same preview changes nothing and gives the same receipt; so does one of the same file,
+    where that says nothing anew.
 
     Args:
         home: The installation.
@@ -347,6 +357,7 @@ def confirm(home: Home, token: str, who: Who) -> Receipt:
     Raises:
         Gone: There is no such preview, or no longer.
         Changed: Something happened since the preview; it shows now what would become of the rows.
+        UserError: There is no row to take in.
     """
     loop = Loop(home)
     folder = _kept(home, token, who)
@@ -356,9 +367,8 @@ def confirm(home: Home, token: str, who: Who) -> Receipt:
         facts = read_json(folder / "preview.json")
         if not facts:
             raise Gone("这次预览已被放弃。什么也没有保存，请重新上传。")
-        known = loop.receipt(facts[_DONE]) if _DONE in facts else _taken_before(loop, facts["sha256"], who)
+        known = loop.receipt(facts[_DONE]) if _DONE in facts else None
         if known is not None:
-            _done(folder, facts, known)
             return known
         rows = pl.read_parquet(folder / "returned.parquet")
         if _name_of(publication) != facts["publication"]:
@@ -366,10 +376,15 @@ def confirm(home: Home, token: str, who: Who) -> Receipt:
             facts["publication"] = _name_of(publication)
             write_atomically(folder / "preview.json", json.dumps(facts, ensure_ascii=False))
         judged = check.judge(rows, loop, who, folder)
+        if (known := _taken_before(loop, facts["sha256"], who, judged)) is not None:
+            _done(folder, facts, known)
+            return known
         shown = pl.read_parquet(folder / "judged.parquet")
         judged.write_parquet(folder / "judged.parquet")
         if not judged.select("n", "state").equals(shown.select("n", "state")):
             raise Changed("预览之后情况有变（批次收回、他人已填报或数据已更新），尚未保存。请重新核对后再确认。")
+        if not judged["state"].ne("refused").any():
+            raise UserError("没有可以采用的行，未提交。请按审核意见改好后重新上传。")
         blank = len(pl.read_parquet(folder / "blank.parquet"))
         receipt = _stored(loop, rows, judged, who, facts, blank=blank)
         _done(folder, facts, receipt)
@@ -452,10 +467,10 @@ def _stored(
     landing = judged.filter(pl.col("state").is_in(_LANDS), "is_whole")
 
     def land(receipt: Receipt) -> str:
-        if landing.is_empty():
+        if landing.is_empty() or waits:  # what waits is judged again, against what stands when it is let pass
             return ""
         _write_aside(loop, receipt.receipt_no, landing)
-        return "" if waits else _place(receipt.receipt_no, day)
+        return _place(receipt.receipt_no, day)
 
     said = rows.join(judged.select("n", "state"), on="n", maintain_order="left")
     stored = judged.drop("raw").with_columns(
@@ -487,24 +502,47 @@ def _stored(
 
 def _raw(row: Mapping[str, Any]) -> str:
     """What is kept of a row as it stood: of a refused one all, to be sent back; of others what was understood."""
-    kept = ("reason_text", "found_text", "end_text")
+    kept = ["reason_text", "found_text", "end_text"]
     if row["state"] == "refused":
-        kept += ("row_code_text", "batch_text", "certno_shown", "psn_name", "division_text")  # type: ignore[assignment]
+        kept += ["row_code_text", "batch_text", "certno_shown", "psn_name", "division_text"]
+    elif not row["has_code"]:
+        kept += ["batch_text"]
     said = {name.removesuffix("_text").removesuffix("_shown"): row[name] for name in kept if row[name] is not None}
     return json.dumps({"said": said}, ensure_ascii=False)
 
 
-def _taken_before(loop: Loop, digest: str, who: Who) -> Receipt | None:
-    """The receipt under which this division returned the same file before, if it still counts or waits."""
+def _taken_before(loop: Loop, digest: str, who: Who, judged: pl.DataFrame) -> Receipt | None:
+    """The receipt under which this division returned the same file before, if it says nothing anew by now.
+
+    That is so where each row repeats what the division last said, or is refused for no other reason than before.
+    """
     found = [one for one in loop.receipts(sha256=digest) if one.state in {CONFIRMED, WAITING}]
-    return next((one for one in found if one.division_code == who.division_code), None)
+    known = next((one for one in found if one.division_code == who.division_code), None)
+    if known is None:
+        return None
+    takes = pl.col("state").is_in(["new", "changed"]) | ((pl.col("state") == "settled") & pl.col("is_whole"))
+    if known.state == CONFIRMED and not judged.filter(takes).is_empty():
+        return None
+    said = judged.filter(pl.col("state") != "refused", ~pl.col("checks").list.contains("repeated"))
+    last = loop.last_said({*said["person_id"].drop_nulls()})
+    where, what = ["person_id", "division_code", "batch_no"], ["reason_code", "found_date", "end_date"]
+    note = pl.col("note").fill_null("")
+    said, last = said.with_columns(note), last.with_columns(note)
+    if not said.join(last, on=[*where, *what, "note"], how="anti", nulls_equal=True).is_empty():
+        return None
+    refused = judged.filter(pl.col("state") == "refused").select("n", "checks")
+    before = loop.returned_rows(known.receipt_no).filter(pl.col("state") == "refused").select("n", was="checks")
+    both = refused.join(before, on="n", how="left").with_columns(pl.col("was").fill_null([]))
+    faults = [one.code for one in checks().values() if one.grade != "hint"]
+    anew = pl.col("checks").list.set_difference("was").list.set_intersection(faults).list.len() > 0
+    return None if both.select(anew.any()).item() else known
 
 
 # ------------------------------------------------------------------------------------- the file of the next night
 
 
 def _aside(loop: Loop) -> Path:
-    """Files that are on their way into the landing area, out of it, or wait for the township."""
+    """Files that are on their way into the landing area or out of it."""
     return loop.folder / "pending"
 
 
@@ -532,19 +570,23 @@ def settle_files(home: Home) -> None:
 
 
 def _tidy(loop: Loop) -> None:
-    """Files aside follow their receipts: confirmed ones go into the landing area, waiting ones stay, others go."""
+    """Files aside follow their receipts: confirmed ones go into the landing area, others go, out of merged ones too."""
     folder = _aside(loop)
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
         receipt = loop.receipt(path.stem)
-        if receipt is not None and receipt.state == CONFIRMED and receipt.landed:
+        if path.suffix == CUT:
+            if receipt is not None and receipt.state == WITHDRAWN:
+                cut(loop.home, receipt.landed)
+            path.unlink()
+        elif receipt is not None and receipt.state == CONFIRMED and receipt.landed:
             target = loop.home.landing / receipt.landed
             for made in (loop.home.landing, target.parent.parent, target.parent):
                 made.mkdir(mode=0o700, exist_ok=True)
             path.rename(target)
             sync_folder(target.parent)
-        elif receipt is None or receipt.state != WAITING:
+        else:
             path.unlink()
     sync_folder(folder)
 
@@ -553,7 +595,7 @@ def _tidy(loop: Loop) -> None:
 
 
 def withdraw(home: Home, receipt_no: str, who: Who) -> Receipt:
-    """Take a return back, until a night has taken it (U22).
+    """Take a return back, until a night has published with it (U22).
 
     Args:
         home: The installation.
@@ -578,18 +620,26 @@ def withdraw(home: Home, receipt_no: str, who: Who) -> Receipt:
         if not receipt.landed:
             raise UserError(f"回执 {receipt_no} 没有计入任何新的答复，无需撤回。")
         path = home.landing / receipt.landed
-        if not path.exists() or _was_published(home, receipt):
+        if is_taken(home, receipt.landed):
             raise UserError(f"回执 {receipt_no} 已由夜间运行采用，不能再撤回。填报有误的，请在表中改正后重新上传。")
         if later := _rests_on(loop, receipt):
             raise UserError(f"回执 {later} 中有与本回执相同的答复，请先撤回 {later}。")
         folder = _aside(loop)
         folder.mkdir(mode=0o700, exist_ok=True)
+        if not path.exists():  # a night took it that published nothing; one that begins later waits for `landing`
+            if home.running():
+                raise UserError(_AT_WORK)
+            (folder / f"{receipt_no}{CUT}").touch(mode=0o600)
+            sync_folder(folder)
+            done = loop.set_receipt_state(receipt_no, WITHDRAWN, who.account, was=CONFIRMED)
+            _tidy(loop)
+            return done
         path.rename(folder / path.name)
         # Asked after the file is gone: a night that begins later cannot have seen it.
         if home.running():
             path.parent.mkdir(mode=0o700, exist_ok=True)
             (folder / path.name).rename(path)
-            raise UserError("夜间运行正在进行，暂时不能撤回。请等它结束后再试。")
+            raise UserError(_AT_WORK)
         sync_folder(path.parent)
         done = loop.set_receipt_state(receipt_no, WITHDRAWN, who.account, was=CONFIRMED)
         _tidy(loop)
@@ -598,6 +648,7 @@ def withdraw(home: Home, receipt_no: str, who: Who) -> Receipt:
         return done
 
 
+_AT_WORK = "夜间运行正在进行，暂时不能撤回。请等它结束后再试。"
 _WORDS = {WITHDRAWN: "撤回", SENT_BACK: "退回", CONFIRMED: "确认", WAITING: "上报待审"}
 
 
@@ -631,12 +682,30 @@ def decide(home: Home, receipt_no: str, who: Who, *, ok: bool, note: str = "", d
             done = loop.set_receipt_state(receipt_no, SENT_BACK, who.account, was=WAITING, note=note.strip())
         else:
             day = day or today()
-            landed = _place(receipt_no, day) if (_aside(loop) / f"{receipt_no}.csv").exists() else None
+            rows = check.judge_again(loop.returned_rows(receipt_no), loop)
+            landing = rows.filter("lands")
             done = loop.set_receipt_state(
-                receipt_no, CONFIRMED, who.account, was=WAITING, note=note.strip(), day=day, landed=landed
+                receipt_no,
+                CONFIRMED,
+                who.account,
+                was=WAITING,
+                note=note.strip(),
+                day=day,
+                landed=None if landing.is_empty() else _place(receipt_no, day),
+                rows=rows.select("n", "state"),
+                then=None if landing.is_empty() else lambda: _write_aside(loop, receipt_no, _as_landed(landing)),
             )
         _tidy(loop)
         return done
+
+
+def _as_landed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a receipt with what the night reads of them."""
+    batches = [
+        batch_id(number) if number is not None else json.loads(raw).get("said", {}).get("batch")
+        for number, raw in rows.select("batch_no", "raw").iter_rows()
+    ]
+    return rows.with_columns(pl.Series("batch_id", batches, dtype=pl.String))
 
 
 _NO_RECEIPT = "没有回执 {}。请核对回执编号。"
@@ -651,19 +720,6 @@ def _own(loop: Loop, receipt_no: str, who: Who) -> Receipt:
     ):
         raise Gone(_NO_RECEIPT.format(receipt_no if _RECEIPT.fullmatch(receipt_no) else ""))
     return receipt
-
-
-def _was_published(home: Home, receipt: Receipt) -> bool:
-    """Whether a publication names the receipt's own file among its inputs."""
-    since = (receipt.decided_at or receipt.at).timestamp()
-    name = Path(receipt.landed).name
-    for publication in reversed(home.publications()):
-        manifest = publication / "manifest.json"
-        if manifest.stat().st_mtime >= since:
-            files = read_json(manifest).get("inputs", {}).get("files", [])
-            if any(one.get("source") == SOURCE and one.get("file") == name for one in files):
-                return True
-    return False
 
 
 def _rests_on(loop: Loop, receipt: Receipt) -> str:

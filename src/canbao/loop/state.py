@@ -534,6 +534,7 @@ class Loop:
         note: str = "",
         day: date | None = None,
         landed: str | None = None,
+        rows: pl.DataFrame | None = None,
         then: Callable[[], None] | None = None,
     ) -> Receipt:
         """Move a receipt on.
@@ -546,6 +547,7 @@ class Loop:
             note: Why.
             day: The day its rows are delivered on, where that changes.
             landed: Its file below `<home>/landing`, where that changes.
+            rows: Its rows (n, state), where what becomes of them changes.
             then: Writes or removes that file; where it fails nothing is changed.
 
         Raises:
@@ -558,10 +560,14 @@ class Loop:
                     "state": state, "was": was, "decided_by": by, "decided_at": _moment(self._clock()),
                     "decision_note": note, "day": day.isoformat() if day else None, "landed": landed,
                     "receipt_no": receipt_no,
+                    "same": None if rows is None else int((rows["state"] == "same").sum()),
                 },
             )  # fmt: skip
             if done.rowcount != 1:
                 raise UserError(f"回执 {receipt_no} 不存在，或状态已经改变。请刷新后再看。")
+            if rows is not None:
+                changed = ({**one, "receipt_no": receipt_no} for one in rows.select("n", "state").iter_rows(named=True))
+                connection.executemany(query("state", "set_row_state"), changed)
             if then is not None:
                 then()
         found = self.receipt(receipt_no)
@@ -573,8 +579,10 @@ class Loop:
         return _frame(self._rows(query("state", "returned_rows"), receipt_no=receipt_no), RETURNED)
 
     def returned_of_batch(self, batch_no: int) -> pl.DataFrame:
-        """Whatever came back of one batch (`RETURNED`, receipt_no, receipt_state, day), by serial, the oldest first."""
-        schema = {**RETURNED, "receipt_no": pl.String(), "receipt_state": pl.String(), "day": pl.Date()}
+        """What came back of one batch (`RETURNED`, receipt_no, receipt_state, day, at), by serial, the oldest first."""
+        schema = {
+            **RETURNED, "receipt_no": pl.String(), "receipt_state": pl.String(), "day": pl.Date(), "at": pl.String(),
+        }  # fmt: skip
         return _frame(self._rows(query("state", "returned_of_batch"), batch_no=batch_no), schema)
 
     def answers(self, persons: Collection[str] | None = None) -> pl.DataFrame:
@@ -585,6 +593,10 @@ class Loop:
         """
         asked = None if persons is None else json.dumps(sorted(persons))
         return _frame(self._rows(query("state", "answers"), persons=asked), ANSWERS)
+
+    def last_said(self, persons: Collection[str]) -> pl.DataFrame:
+        """What each division last returned about people (`RETURNED`), whether it counts already or still waits."""
+        return _frame(self._rows(query("state", "last_said"), persons=json.dumps(sorted(persons))), RETURNED)
 
     def answered(self) -> pl.DataFrame:
         """Rows that need no answer any more (`ANSWERED`)."""

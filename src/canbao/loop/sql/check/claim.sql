@@ -29,16 +29,26 @@ own_person AS (
     WHERE w.may_all
 ),
 
+-- rows that were sent to divisions in the scope: nobody answers another's row
+own_sent AS (
+    SELECT s.*
+    FROM sent AS s
+    INNER JOIN scope AS c ON s.division_code = c.division_code
+    WHERE c.may
+),
+
+-- of a number the row that the answering division itself was sent in the batch that is named, if any
 by_number AS (
     SELECT r.n, s.row_code, s.batch_no, s.serial, m.person_id, s.division_code
     FROM returned AS r
     INNER JOIN named AS m ON r.n = m.n
     INNER JOIN own_person AS o ON m.person_id = o.person_id
-    LEFT JOIN sent AS s ON r.batch_said = s.batch_no AND m.person_id = s.person_id
+    LEFT JOIN own_sent AS s
+        ON
+            r.batch_said = s.batch_no AND m.person_id = s.person_id
+            AND (r.division_text IS NULL OR r.division_said = s.division_code)
     WHERE NOT r.has_code
-    QUALIFY row_number() OVER (
-        PARTITION BY r.n ORDER BY (s.division_code IS NOT DISTINCT FROM r.division_said) DESC, s.serial
-    ) = 1
+    QUALIFY row_number() OVER (PARTITION BY r.n ORDER BY s.serial) = 1
 ),
 
 matched AS (

@@ -22,29 +22,6 @@ measured AS (
     SELECT n, reason_code, 'sent_days', found_on - sent_on FROM found
 ),
 
--- rows about the same person for the same division, by whatever way they were found
-told AS (
-    SELECT
-        n,
-        -- one struct per answer; blanks around and within an explanation make no other answer
-        struct_pack(
-            r := coalesce(reason_code, reason_text, ''),
-            f := coalesce(found_on::VARCHAR, found_text, ''),
-            e := coalesce(ends_on::VARCHAR, end_text, ''),
-            t := regexp_replace(coalesce(note, ''), '[\s\x{3000}]', '', 'g')
-        ) AS said,
-        person_id,
-        division_code
-    FROM found
-),
-
-repeated AS (
-    SELECT person_id, division_code
-    FROM told
-    GROUP BY person_id, division_code
-    HAVING count(DISTINCT said) > 1
-),
-
 -- what others say of the same person: answers in force, and other rows of this file
 other_say AS (
     SELECT f.n, q.says
@@ -65,7 +42,8 @@ SELECT n, 'row_code_damaged' FROM returned WHERE has_code AND code IS NULL
 UNION ALL
 SELECT n, 'not_in_batch' FROM claim WHERE code IS NOT NULL AND NOT is_coded
 UNION ALL
-SELECT n, 'batch_recalled' FROM claim WHERE batch_state = 'recalled'
+-- a dispute outlives the batch that it arose in: who settles it answers no batch
+SELECT n, 'batch_recalled' FROM claim WHERE batch_state = 'recalled' AND as_division IS NULL
 UNION ALL
 SELECT n, 'person_missing' FROM returned WHERE NOT has_code AND certno IS NULL AND NOT certno_damaged
 UNION ALL
@@ -80,7 +58,7 @@ WHERE
     is_coded AND sent_certno IS NOT NULL AND CASE
         WHEN has_18_form(certno) OR has_15_form(certno)
             THEN number_key(certno) <> number_key(sent_certno) AND named_person IS DISTINCT FROM person_id
-        WHEN regexp_full_match(certno_shown, '[0-9]+[*]+[0-9]*X?')
+        WHEN regexp_full_match(certno_shown, '[0-9]*[*]+[0-9]*X?')
             THEN NOT regexp_full_match(sent_certno, regexp_replace(certno_shown, '[*]+', '.*'))
     END
 UNION ALL
@@ -101,10 +79,6 @@ SELECT f.n, 'not_own_division'
 FROM found AS f
 LEFT JOIN scope AS c ON f.division_code = c.division_code
 WHERE f.division_code IS NOT NULL AND NOT coalesce(c.may, false)
-UNION ALL
-SELECT t.n, 'code_twice'
-FROM told AS t
-INNER JOIN repeated AS r ON t.person_id = r.person_id AND t.division_code = r.division_code
 UNION ALL
 SELECT n, 'reason_missing' FROM found WHERE reason_text IS NULL AND reason_code IS NULL
 UNION ALL

@@ -2,9 +2,15 @@
 -- a fault of the answer does not matter; the same answer again changes nothing; then the faults of the answer count, of
 -- which 核实性 ones pass with an explanation. grain: one row per returned row
 WITH
+fired_row AS (
+    SELECT n, code FROM fired
+    UNION ALL
+    SELECT n, code FROM twice
+),
+
 nobodys AS (
     SELECT DISTINCT f.n
-    FROM fired AS f
+    FROM fired_row AS f
     INNER JOIN check_list AS c ON f.code = c.code AND c.grade = 'refuse' AND c.about = 'row'
 ),
 
@@ -18,15 +24,23 @@ repeated AS (
 ),
 
 fired_code AS (
-    SELECT n, code FROM fired
+    SELECT n, code FROM fired_row
     UNION ALL
     SELECT n, 'repeated' FROM repeated
+    UNION ALL
+    -- whoever is insured needs no answer; one that is not whole does not go to the night, and is counted apart
+    SELECT DISTINCT f.n, 'settled_apart'
+    FROM fired_row AS f
+    INNER JOIN claim AS c ON f.n = c.n AND c.is_insured
+    INNER JOIN check_list AS k ON f.code = k.code AND k.grade = 'refuse' AND k.about = 'answer'
 ),
 
 told AS (
     SELECT
         f.n,
         list(f.code ORDER BY c.nth) FILTER (WHERE c.code IS NOT NULL) AS checks,
+        -- who needs no answer need correct none
+        list(f.code ORDER BY c.nth) FILTER (WHERE c.about = 'row' OR c.grade = 'hint') AS settled_checks,
         bool_or(f.code = 'explanation') AS is_explained,
         coalesce(bool_or(c.grade = 'refuse' AND c.about = 'row'), false) AS is_nobodys,
         coalesce(bool_or(c.grade = 'refuse'), false) AS is_faulty,
@@ -84,7 +98,7 @@ SELECT
     -- an answer about somebody insured meanwhile is taken in where it is whole: it was given, and closes the row
     coalesce(NOT t.is_faulty, true) AND coalesce(NOT b.is_same, true) AND coalesce(NOT t.is_repeated, true) AS is_whole,
     coalesce(t.is_conflicting, false) AS is_conflicting,
-    coalesce(t.checks, []) AS checks,
+    coalesce(CASE WHEN state = 'settled' THEN t.settled_checks ELSE t.checks END, []) AS checks,
     c.raw
 FROM claim AS c
 LEFT JOIN told AS t ON c.n = t.n

@@ -12,5 +12,5 @@ SELECT
 FROM earlier
 WHERE person_id IS NOT NULL
 QUALIFY row_number() OVER (
-    PARTITION BY person_id, division_code, batch_no ORDER BY day DESC, receipt_no DESC, n DESC
+    PARTITION BY person_id, division_code, batch_no ORDER BY day DESC, moment DESC, length(receipt_no) DESC, receipt_no DESC, n DESC
 ) = 1

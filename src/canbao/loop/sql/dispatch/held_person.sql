@@ -1,5 +1,6 @@
 -- Persons about whom an answer holds: until its end date, else for as long as its reason does (reason_class.holds_days).
--- What the night found contradicted, disputed or overtaken holds nothing.
+-- What the night found contradicted or overtaken holds nothing. Nobody is asked again about whom two places disagree, until
+-- their superior has decided. grain: one row per person
 WITH
 said AS (
     SELECT
@@ -15,6 +16,12 @@ said AS (
     FROM answer
 ),
 
+disputed AS (
+    SELECT u.person_id FROM uninsured AS u WHERE u.feedback_disputed
+    UNION
+    SELECT f.person_id FROM feedback AS f WHERE f.effect = 'disputed' AND f.person_id IS NOT NULL
+),
+
 void AS (
     SELECT person_id, division_code, reason_code, found_date
     FROM feedback
@@ -23,8 +30,11 @@ void AS (
     HAVING bool_and(contradicted_by IS NOT NULL OR effect NOT IN ('stands', 'waits'))
 )
 
-SELECT DISTINCT s.person_id
+SELECT person_id, true AS is_disputed FROM disputed
+UNION ALL
+SELECT DISTINCT s.person_id, false
 FROM said AS s
+LEFT JOIN disputed AS p ON s.person_id = p.person_id
 CROSS JOIN asked
 INNER JOIN code_reason_class AS r ON s.reason_code = r.code
 LEFT JOIN void AS v
@@ -32,7 +42,7 @@ LEFT JOIN void AS v
         s.person_id = v.person_id AND s.division_code = v.division_code
         AND s.reason_code = v.reason_code AND s.found_date = v.found_date
 WHERE
-    v.person_id IS NULL
+    v.person_id IS NULL AND p.person_id IS NULL
     AND CASE
         WHEN s.end_date IS NOT NULL THEN s.end_date >= asked.day
         ELSE s.found_date + try_cast(r.holds_days AS INTEGER) >= asked.day

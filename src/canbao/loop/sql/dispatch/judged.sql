@@ -1,4 +1,5 @@
--- The candidates, and why somebody is left out: no_township, open (still before the village), answered (holds).
+-- The candidates, and why somebody is left out: no_township, open (still before the village), disputed,
+-- answered (holds).
 -- An open row of a whole township counts for its villages, and an open row of a village for the whole township.
 WITH
 open_township AS (
@@ -18,6 +19,7 @@ SELECT
     CASE
         WHEN c.batch_division IS NULL THEN 'no_township'
         WHEN t.person_id IS NOT NULL OR v.person_id IS NOT NULL THEN 'open'
+        WHEN h.is_disputed THEN 'disputed'
         WHEN h.person_id IS NOT NULL THEN 'answered'
     END AS left_out
 FROM candidate AS c

@@ -42,7 +42,9 @@ told AS (
         r.row_code,
         CASE
             WHEN c.is_own THEN c.why
-            -- somebody insured when it came back; an answer with a fault needed no correction and was not passed on
+            -- somebody insured when it came back; an answer with a fault needed no correction and was not passed on, so that
+            -- it is none of those that the night counts
+            WHEN r.is_apart THEN 'insured_apart'
             WHEN r.state = 'settled' THEN 'insured'
             WHEN c.n IS NOT NULL THEN 'superseded'
             ELSE 'not_counted'

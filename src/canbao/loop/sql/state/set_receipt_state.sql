@@ -5,5 +5,6 @@ SET
     decided_by = :decided_by,
     decided_at = :decided_at,
     decision_note = :decision_note,
-    landed = coalesce(:landed, landed)
+    landed = coalesce(:landed, landed),
+    same = coalesce(:same, same)
 WHERE receipt_no = :receipt_no AND state = :was

@@ -22,6 +22,7 @@ WITH chosen AS (
                 INNER JOIN receipt AS h ON r.receipt_no = h.receipt_no
                 WHERE
                     r.batch_no = b.batch_no AND h.state = 'confirmed'
+                    AND (b.level < 4 OR r.division_code = b.division_code)
                     AND r.state IN ('new', 'changed', 'same', 'settled')
             )
         )
