@@ -1,6 +1,10 @@
 """`canbao bench`: what is told of a run, and how two runs are compared."""
 
+from pathlib import Path
+
 import pytest
+
+from bench.peers import with_duckdb, with_pandas, with_polars
 
 from canbao.bench import compared, slowest
 from canbao.cli import main
@@ -48,3 +52,11 @@ def test_a_file_that_holds_no_figures_is_refused_before_anything_runs(tmp_path, 
     assert main(["bench", "--persons", "10", "--home", str(tmp_path / "bench"), "--compare", str(file)]) == 2
     assert "--compare" in capsys.readouterr().err
     assert not (tmp_path / "bench").exists()
+
+
+def test_the_engines_that_are_compared_do_the_same_job(tmp_path):
+    landing = Path("data_samples/landing")
+    found = with_polars.core(landing)
+    assert with_pandas.core(landing) == found == with_duckdb.core(landing, tmp_path)
+    people, uninsured, duplicates = max(values for (level, _), values in found.items() if level == 2)
+    assert people > 5000 and 0 < uninsured < people and 0 < duplicates < people
