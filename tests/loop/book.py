@@ -178,6 +178,7 @@ class Book:
     Attributes:
         status: Of everybody who was ever asked or is uninsured, as of the last night.
         facts: What departments say of them.
+        disputed: About whom two places disagreed last night.
     """
 
     def __init__(self) -> None:
@@ -188,11 +189,12 @@ class Book:
         self.facts: dict[str, Facts] = {}
         self.night_of = date.min
         self.order = 0
+        self.disputed: set[str] = set()
         self._forget()
 
     def _forget(self) -> None:
         self.standing: dict[tuple[str, str, int], tuple[Cells, Land | None]] = {}
-        self.newest: dict[tuple[str, str], Land] = {}
+        self.newest: dict[tuple[str, str, int], Land] = {}
         self.answered: set[tuple[int, int]] = set()
         self.answered_on: dict[tuple[str, str], date] = {}
 
@@ -203,7 +205,7 @@ class Book:
         told = [one for one in cells if one.says]
         mine: dict[tuple[str, str], list[Cells]] = defaultdict(list)
         for one in told:
-            if one.row is not None and who.may(one.row.division):
+            if one.row is not None and not self._is_nobodys(one, who):
                 mine[one.row.person, one.row.division].append(one)
         counted: set[tuple[str, str]] = set()
         return [(one, self._state(one, mine, counted, who, day)) for one in told]
@@ -217,9 +219,7 @@ class Book:
         day: date,
     ) -> str:
         row = one.row
-        if row is None or not who.may(row.division) or self.batches[row.batch_no].is_recalled:
-            return "refused"
-        if one.name and one.name != row.name:
+        if row is None or self._is_nobodys(one, who):
             return "refused"
         place = (row.person, row.division)
         if len({other.answer for other in mine[place]}) > 1:
@@ -237,6 +237,13 @@ class Book:
         if is_again:
             return "same"
         return "new" if before is None else "changed"
+
+    def _is_nobodys(self, one: Cells, who: Who) -> bool:
+        """Whether a row says nothing about anybody: damaged, another unit's, recalled, under another's name."""
+        row = one.row
+        if row is None or not who.may(row.division) or self.batches[row.batch_no].is_recalled:
+            return True
+        return bool(one.name) and one.name != row.name
 
     def _is_faulty(self, one: Cells, day: date) -> bool:
         """Whether the answer itself cannot be taken in; the staff make only some of the faults there are."""
@@ -283,7 +290,7 @@ class Book:
         place = (row.person, row.division)
         self.answered_on[place] = max(self.answered_on.get(place, kept.day), kept.day)
         if state != "settled" and land is not None:
-            self.newest[place] = land
+            self.newest[(*place, row.batch_no)] = land
 
     def withdraw(self, number: str) -> None:
         """A receipt was taken back: as if it had never been."""
@@ -301,7 +308,7 @@ class Book:
         land = Land(row, place, reason, day, None, day, self.order, number)
         cells = Cells(row, row.name, reason, day, note="核定", code_text=row.code, reason_text=reason)
         self.receipts.append(Returned(number, day, [(cells, "new")], [land]))
-        self.newest[row.person, place] = land
+        self.newest[row.person, place, row.batch_no] = land
 
     # The night
 
@@ -320,6 +327,7 @@ class Book:
             of_person[land.row.person].append(land)
         for lands in of_person.values():
             self._decide(lands, as_of, above)
+        self.disputed = {one.row.person for one in kept.values() if one.effect == "disputed"}
         return list(kept.values())
 
     def _contradicted(self, land: Land, as_of: date) -> str | None:
@@ -437,9 +445,12 @@ class Book:
         return False
 
     def holding(self) -> dict[str, list[Land]]:
-        """The newest answer of each division about each person."""
+        """The newest answer of each division about each person; of one row the last that came."""
+        newest: dict[tuple[str, str], Land] = {}
+        for (person, place, _), land in sorted(self.newest.items(), key=lambda one: (one[1].found, one[1].order)):
+            newest[person, place] = land
         made: dict[str, list[Land]] = defaultdict(list)
-        for (person, _), land in self.newest.items():
+        for (person, _), land in newest.items():
             made[person].append(land)
         return made
 

@@ -27,6 +27,7 @@ from typing import Any
 
 import polars as pl
 
+from canbao.errors import UserError
 from canbao.home import Home
 from canbao.loop import read, receive
 from canbao.loop.codes import batch_id
@@ -125,7 +126,7 @@ class Size:
 
 
 SMALL = Size(
-    900, DISTRICTS, singles=6, townships=1, apart=1, sheets=6, last_night_whole=False, between=False, spoilt=0.5,
+    900, DISTRICTS, singles=4, townships=1, apart=1, sheets=4, last_night_whole=False, between=False, spoilt=0.5,
     paying=0.1, dying=0.04, moving=0.04,
 )  # fmt: skip
 
@@ -299,7 +300,7 @@ class Season:
                 elif land is not None and land in kept_lands:
                     meant[n] = land.why
                 else:
-                    meant[n] = "insured" if state == "settled" else "superseded"
+                    meant[n] = "insured_apart" if land is None else "insured" if state == "settled" else "superseded"
                 if last:
                     self.tally[f"outcome {meant[n]}"] += 1
             rows += len(meant)
@@ -471,6 +472,8 @@ class Season:
                 why["no_township"] += 1
             elif any(where == place or (of == 3 and where[:9] == place[:9]) for where, of in open_in.get(person, ())):
                 why["open"] += 1
+            elif person in self.book.disputed:
+                why["disputed"] += 1
             elif self.book.is_held(person, day, lands):
                 why["answered"] += 1
             else:
@@ -497,7 +500,7 @@ class Season:
     # Returns
 
     def give_back(self, path: Path, rows: Sequence[Cells], who: Who, *, apart: bool = False) -> str:
-        """Return a file: preview, compare, confirm; its receipt, '' where it was refused as a whole."""
+        """Return a file: preview, compare, confirm; its receipt, '' where no row could be taken in."""
         day = self.story.day
         meant = self.book.judge(rows, who, day)
         with _reading(apart):
@@ -525,8 +528,14 @@ class Season:
         self.same(
             f"{path.name}: blank rows", found.counts["blank"], sum(not one.says and bool(one.code_text) for one in rows)
         )
-        receipt = receive.confirm(self.home, found.token, who)
         states = Counter(state for _, state in meant)
+        if states.total() == states["refused"]:
+            try:
+                self.fault(f"{path.name}: {receive.confirm(self.home, found.token, who).receipt_no} of nothing")
+            except UserError:
+                self.tally["files of refused rows alone"] += 1
+            return ""
+        receipt = receive.confirm(self.home, found.token, who)
         told_of = (receipt.accepted, receipt.refused, receipt.settled, receipt.same)
         accepted = states["new"] + states["changed"] + states["same"]
         self.same(f"{receipt.receipt_no}", told_of, (accepted, states["refused"], states["settled"], states["same"]))
@@ -595,7 +604,7 @@ class Season:
             path = write_xlsx(self.files / f"{number}-t{township}.xlsx", [("汇总", own)])
             who = self._who("township", township)
             receipt = self.give_back(path, [cells for part in own for cells in part.rows], who)
-            if luck.random() < 0.2:
+            if receipt and luck.random() < 0.2:
                 self.twice(path, who, receipt)
         of_district: dict[str, list[Part]] = defaultdict(list)
         for township in sorted(of_township):
@@ -632,10 +641,10 @@ class Season:
         else:
             path = write_xlsx(stem.with_suffix(".xlsx"), [("核实名单", [part])])
         receipt = self.give_back(path, part.rows, who, apart=apart)
-        if luck.random() < 0.15:
+        if receipt and luck.random() < 0.15:
             self.twice(path, who, receipt)
         landed = any(state in ("new", "changed", "settled") for _, state in self.book.receipts[-1].states)
-        if landed and luck.random() < 0.15 and self._can_withdraw(receipt, who):
+        if receipt and landed and luck.random() < 0.15 and self._can_withdraw(receipt, who):
             self.book.withdraw(receipt)
             self.tally["receipts withdrawn"] += 1
             if luck.random() < 0.5:  # as it was, after all
@@ -856,8 +865,7 @@ class Season:
             path = write_csv(self.files / f"{number}-recalled.csv", [Part(list(HEADS), cells)])
             if any(one.says for one in cells):
                 who = Who("city", "某某", "city", CITY, lambda _: True)
-                self.give_back(path, cells, who)
-                assert all(state == "refused" for _, state in self.book.receipts[-1].states)
+                assert not self.give_back(path, cells, who)
 
     def explain(self) -> None:
         """Tell where the rows of each round are, as the last night has them; `_check_batches` has compared them."""
