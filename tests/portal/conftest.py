@@ -5,10 +5,19 @@ import os
 import shutil
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
-from .kit import Installation
+from .kit import Browser, Installation
 from .office import Office
 from .published import link_home, make_home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_loop():
+    """One event loop serves all browsers."""
+    with start_blocking_portal() as Browser.loop:
+        yield
+    Browser.loop = None
 
 
 @pytest.fixture

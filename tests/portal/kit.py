@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pyotp
+from anyio.from_thread import BlockingPortal
 from starlette.testclient import TestClient
 
 from canbao.portal.app import create_app
@@ -83,7 +84,13 @@ class Installation:
 
 
 class Browser:
-    """A browser without scripts: it keeps cookies and sends what is in a page's form."""
+    """A browser without scripts: it keeps cookies and sends what is in a page's form.
+
+    Attributes:
+        loop: Where requests are served; without one a client starts an event loop and its threads for each request.
+    """
+
+    loop: BlockingPortal | None = None
 
     def __init__(self, installation, address="10.1.2.3", base="http://127.0.0.1:8000", **headers):
         self.installation = installation
@@ -95,6 +102,7 @@ class Browser:
             client=(address, 50000),
             raise_server_exceptions=False,
         )
+        self.client.portal = self.loop
 
     def get(self, path, **more):
         return self.client.get(path, **more)

@@ -88,9 +88,15 @@ def fresh_city(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def asked_city(fresh_city, tmp_path_factory):
-    city = fresh_city.elsewhere(tmp_path_factory.mktemp("asked"))
+def wrong_city(fresh_city, tmp_path_factory):
+    city = fresh_city.elsewhere(tmp_path_factory.mktemp("wrong"))
     city.night(city.wrong)
+    return city
+
+
+@pytest.fixture(scope="module")
+def asked_city(wrong_city, tmp_path_factory):
+    city = wrong_city.elsewhere(tmp_path_factory.mktemp("asked"))
     city.issue()
     return city
 
@@ -99,6 +105,12 @@ def asked_city(fresh_city, tmp_path_factory):
 def city(fresh_city, tmp_path):
     """Before its first night."""
     return fresh_city.elsewhere(tmp_path)
+
+
+@pytest.fixture
+def unasked(wrong_city, tmp_path):
+    """After the first night, before anybody is asked."""
+    return wrong_city.elsewhere(tmp_path)
 
 
 @pytest.fixture
@@ -252,12 +264,13 @@ def test_numbers_go_on_within_the_year_and_begin_anew_with_the_next(city):
     ]
 
 
-def test_what_cannot_be_asked_is_said(city, tmp_path):
+def test_what_cannot_be_asked_is_said(fresh_city, unasked, tmp_path):
+    city = fresh_city.elsewhere(tmp_path / "fresh")
     with pytest.raises(UserError, match="还没有可供校核的发布内容"):
         repair.issue(city.home.root)
     with pytest.raises(UserError, match="尚未发出过校核申请"):
         repair.answer([Path(__file__).with_suffix(".py")][:0], city.home.root)
-    city.night(city.wrong)
+    city = unasked
     with pytest.raises(UserError, match="没有名为“公检”的报送部门"):
         city.issue(department="公检")
     with pytest.raises(UserError, match="早于发出日期"):
@@ -524,8 +537,8 @@ def test_items_of_another_department_are_refused_where_one_is_named(asked, tmp_p
     assert "不能由“公安”答复" in sheet.lines[1]
 
 
-def test_the_command(city, tmp_path, capsys):
-    city.night(city.wrong)
+def test_the_command(unasked, tmp_path, capsys):
+    city = unasked
     home = ["--home", str(city.home.root), "--as-of", "2026-01-12"]
     assert cli.main(["repair", "list", *home]) == 0
     assert cli.main(["repair", "issue", "--due", "2026-02-02", *home]) == 0
@@ -592,8 +605,8 @@ def test_working_days():
     assert state.due_after(date(2026, 1, 16), 1, workdays=[date(2026, 1, 17)]) == date(2026, 1, 17)
 
 
-def test_due_days_and_holidays_are_settings(city):
-    city.night(city.wrong)
+def test_due_days_and_holidays_are_settings(unasked):
+    city = unasked
     city.home.settings_file.write_text("[repair]\ndue_days = 1\nholidays = [2026-01-13]\n")
     (made,), _ = repair.issue(city.home.root, day=city.story.day)
     assert made.due == "2026-01-14"
