@@ -347,7 +347,7 @@ def test_a_killed_process_fails_nobody(desk, browser):
     one = browser("of-district")
     for _ in range(2):
         assert one.get("/uninsured.csv").status_code == 200
-        for process in list(downloads._pool._processes.values()):
+        for process in list(downloads.writers.pool._processes.values()):
             os.kill(process.pid, signal.SIGKILL)
     assert one.get("/uninsured.csv").status_code == 200
     assert list(downloads.folder.iterdir()) == []
@@ -358,7 +358,7 @@ def test_a_list_that_kills_its_process_ends_after_two_tries(desk, monkeypatch):
     with pytest.raises(Stop) as stopped:
         asyncio.run(downloads.work(os._exit, 1, tries=2))
     assert stopped.value.status == 503
-    assert downloads._waiting == 0
+    assert downloads.writers.waiting == 0
 
 
 def _audit_error(action):
@@ -573,7 +573,7 @@ def test_many_small_takes_are_a_great_one(few, browser):
 
 
 def test_too_many_at_once_are_asked_to_come_again(desk, browser, monkeypatch):
-    monkeypatch.setattr(desk.installation.portal.downloads, "most_waiting", 0)
+    monkeypatch.setattr(desk.installation.portal.downloads.writers, "most_waiting", 0)
     answer = browser("of-district").get("/uninsured.xlsx")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "30"
@@ -584,7 +584,7 @@ def test_a_writer_that_dies_is_replaced(desk, browser):
     downloads = desk.installation.portal.downloads
     one = browser("of-district")
     assert one.get("/uninsured.csv").status_code == 200
-    for worker in list(downloads._pool._processes.values()):
+    for worker in list(downloads.writers.pool._processes.values()):
         worker.kill()
         worker.join(10)
     codes = [one.get("/uninsured.csv").status_code for _ in range(3)]

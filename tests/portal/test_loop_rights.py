@@ -5,6 +5,10 @@ import getpass
 import pytest
 
 from canbao.feedback import take_back
+from canbao.loop.read.limits import BYTES as UPLOAD_BYTES
+from canbao.portal.app import ROUTES
+from canbao.portal.downloads import READ_EACH
+from canbao.portal.scope import capabilities
 
 from .field import CHOICES, DAY, Field
 from .kit import CITY, shown
@@ -105,3 +109,49 @@ def test_an_empty_file_is_a_failed_upload(field):
     browser = field.of(field.villages()[0])
     assert field.upload(browser, b"", "空.csv").status_code == 400
     assert failures(field, "upload")[-1]["reason"] == "empty"
+
+
+# ------------------------------------------------------------------------------------------- too much, and too many
+
+
+@pytest.mark.parametrize("pieces", [False, True], ids=["with a length", "in pieces"])
+def test_what_is_too_large_is_answered_in_words_on_every_page(field, pieces):
+    browser = field.of(field.villages()[0])
+
+    def send(path, size):
+        body = b"csrf=" + b"x" * size
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        content = (body[at : at + 65536] for at in range(0, len(body), 65536)) if pieces else body
+        return browser.client.post(path, content=content, headers=headers)
+
+    for page in ROUTES:
+        if "POST" in page.methods and page.needs in {"", *capabilities("village")}:
+            path = page.path.replace("{person_id}", "0" * 32)
+            answer = send(path, page.max_body)
+            assert answer.status_code == 413 and "回到首页" in answer.text, path
+            limit = "20 MB" if page.max_body > UPLOAD_BYTES else "64 KB"
+            assert f"超过 {limit}" in answer.text and "Content Too Large" not in answer.text, path
+    noted = failures(field, "form", "/feedback")
+    assert noted and noted[-1]["reason"] == "size"
+    assert not list(field.portal.downloads.folder.iterdir())
+
+
+def test_files_of_villages_are_read_apart_and_only_so_many_wait(field, monkeypatch):
+    village = field.villages(2)[0]
+    batch, browser = field.batch_of(village), field.of(village)
+    content = field.sheet(browser, batch, {1: "W1"})
+    downloads = field.portal.downloads
+    monkeypatch.setattr(downloads.readers, "waiting", downloads.readers.most_waiting)
+    answer = field.upload(browser, content)
+    assert answer.status_code == 503 and "等待的人太多" in answer.text and answer.headers["retry-after"] == "30"
+    assert failures(field, "upload")[-1]["reason"] == "busy"
+    assert not list(downloads.folder.iterdir())
+    assert browser.get(f"/dispatch/sheet.xlsx?id={batch.batch_id}").status_code == 200, "files do not wait for them"
+    monkeypatch.undo()
+    monkeypatch.setitem(downloads._reading, field.name(village), READ_EACH)
+    assert field.upload(browser, content).status_code == 503, "one account's files"
+    other = next(code for code in field.villages(2) if code != village)
+    field.preview(field.of(other), field.sheet(field.of(other), field.batch_of(other), {1: "W1"}))
+    monkeypatch.undo()
+    field.preview(browser, content)
+    assert downloads.readers.waiting == 0 and field.name(village) not in downloads._reading

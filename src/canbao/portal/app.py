@@ -44,6 +44,10 @@ from canbao.portal.settings import PortalSettings, is_loopback, load_portal_sett
 FORM_BYTES = 64 * 1024
 """Size of a form that no file belongs to."""
 
+DRAIN_BYTES = 10 * UPLOAD_BYTES
+DRAIN_SECONDS = 60
+"""What is let pass of a request that is too large before it is answered."""
+
 THREADS = 8
 """Requests that are answered at a time; others wait for microseconds to milliseconds."""
 
@@ -316,8 +320,13 @@ def _route(page: Page) -> Route:
     handler = _handler(page.handler)
 
     async def endpoint(request: Request) -> Response:
+        body = _Body(request, page.max_body)
+        request = Request(request.scope, body.receive)
         try:
             return await _serve(request, page, handler)
+        except _TooLarge as large:
+            await body.drain()
+            return await run_in_threadpool(_too_large, request, large)
         except (NotFound, StepUp, Stop, AuditError, HTTPException) as answer:
             return await run_in_threadpool(_answer, request, answer)
         except ClientDisconnect:
@@ -326,9 +335,72 @@ def _route(page: Page) -> Route:
             print(masked_traceback(error), file=sys.stderr, flush=True)
             return await run_in_threadpool(_answer, request, error)
 
-    # Where files come, `_read_form` says so in words; the framework's own word for too much is English.
-    most = page.max_body if page.max_body <= FORM_BYTES else None
-    return Route(page.path, endpoint, methods=list(page.methods), max_body_size=most)
+    return Route(page.path, endpoint, methods=list(page.methods))  # its `max_body_size` would answer in plain English
+
+
+class _TooLarge(Exception):  # noqa: N818 - it is an answer, not a fault
+    """More came than a page takes: `most` bytes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+
+class _Body:
+    """What a request brings, up to what its page takes.
+
+    Args:
+        request: The request.
+        most: Bytes that the page takes.
+    """
+
+    def __init__(self, request: Request, most: int) -> None:
+        self._receive = request.receive
+        self._most = most
+        self._came = 0
+        self._ended = False
+        length = request.headers.get("content-length", "")
+        self._said = int(length) if length.isascii() and length.isdecimal() and len(length) < 20 else 0
+
+    async def receive(self) -> Message:
+        """The next piece.
+
+        Raises:
+            _TooLarge: It is too much by now, or will be as the browser says.
+        """
+        if self._said > self._most:
+            raise _TooLarge(self._most)
+        message = await self._next()
+        if self._came > self._most:
+            raise _TooLarge(self._most)
+        return message
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._came += len(message.get("body", b""))
+        self._ended = not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        """Let the rest pass, up to a limit: a browser that is cut off while it sends shows no answer."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self._ended and self._came < DRAIN_BYTES:
+                    await self._next()
+
+
+def _too_large(request: Request, large: _TooLarge) -> Response:
+    """The page for who sent more than a page takes; noted where it is known who."""
+    try:
+        if request.state.session is not None:
+            note(request, "form", target=request.url.path, outcome="failed", reason="size")
+    except AuditError as error:
+        return _answer(request, error)
+    if large.most > FORM_BYTES:
+        said = f"文件超过 {(large.most - FORM_BYTES) >> 20} MB，未上传，什么也没有保存。请按村拆开后分别上传。"
+    else:
+        said = f"提交的内容超过 {large.most >> 10} KB，没有保存。请缩短所填文字后重新提交；文件请在“回收填报”中上传。"
+    return _answer(request, Stop(said, 413))
 
 
 def _handler(name: str) -> Handler:
@@ -342,7 +414,7 @@ async def _serve(request: Request, page: Page, handler: Handler) -> Response:
     if early is not None:
         return early
     if request.method == "POST" and (page.needs or page.handler.startswith("sign_in:")):
-        await _read_form(request, page.max_body)
+        await _read_form(request)
     try:
         answer = handler(request) if inspect.iscoroutinefunction(handler) else run_in_threadpool(handler, request)
         response: Response = await answer  # type: ignore[assignment]
@@ -422,15 +494,8 @@ def note_knocks(portal: Portal, minute: int) -> None:
         )
 
 
-async def _read_form(request: Request, most: int) -> None:
+async def _read_form(request: Request) -> None:
     """Read the form and see that it came from a page of the session at hand."""
-    if most > FORM_BYTES:  # files: said in words, before anything of them is here
-        length = request.headers.get("content-length", "")
-        if not length.isdecimal():
-            raise Stop("浏览器没有说明文件的大小，未上传。请换一个浏览器再试。", 411)
-        if int(length) > most:
-            await run_in_threadpool(note, request, "form", target=request.url.path, outcome="failed", reason="size")
-            raise Stop(f"文件超过 {(most - FORM_BYTES) >> 20} MB，未上传。请按村拆开后分别上传。", 413)
     try:
         request.state.form = await request.form(max_files=20, max_fields=200, max_part_size=FORM_BYTES)
     except HTTPException as error:

@@ -6,19 +6,17 @@ itself is gone as soon as it is open for sending.
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
 import secrets
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -32,6 +30,7 @@ from canbao.portal.audit_log import AuditError
 from canbao.portal.page import CHINA, Portal, Stop, account_of, note, portal_of, render, when
 from canbao.portal.register import Download, Register, query_text
 from canbao.portal.serials import Tracer, new_serial
+from canbao.portal.workers import Busy, Done, Workers
 
 if TYPE_CHECKING:
     from canbao.portal.listfile import Order, Written
@@ -47,10 +46,18 @@ WORKERS = 2
 WAITING = 200
 """Files that may wait for them; more are asked to come again."""
 
+READERS = 1
+"""Processes that read what villages return: of their own, so that no file waits for them, however many come."""
+
+READ_WAITING = 40
+"""Returned files that may wait for them; more are asked to come again."""
+
+READ_EACH = 2
+"""Of those, of one account."""
+
 RETRY_AFTER = 30
 """Seconds after which to come again."""
 
-_FILES_PER_POOL = 80
 _CHUNK = 256 * 1024
 _STARTED = time.time()
 _LONGEST_TRANSFER = 6 * 3600
@@ -59,9 +66,6 @@ _TYPES = {
     "csv": "text/csv; charset=utf-8",
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 }
-
-
-Done = TypeVar("Done")
 
 
 class Files(Protocol):
@@ -78,10 +82,6 @@ class Files(Protocol):
     @property
     def kept(self) -> Path:
         """File for what the rows are recognised by."""
-
-
-class Busy(Exception):  # noqa: N818 - it is a state, not a fault
-    """Too many files wait already."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +121,10 @@ class Downloads:
         self.register = Register(portal.home)
         self.folder = portal.home / "portal" / "tmp"
         self.part_rows = PART_ROWS
-        self.most_waiting = WAITING
+        self.writers = Workers(WORKERS, WAITING)
+        self.readers = Workers(READERS, READ_WAITING)
+        self._reading: Counter[str] = Counter()
         self._secret = Tracer.of(Home(portal.home)).secret
-        self._pool: ProcessPoolExecutor | None = None
-        self._starting = threading.Lock()
-        self._waiting = 0
-        self._written = 0
         self._tidied = ""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._sweep()
@@ -198,70 +196,24 @@ class Downloads:
     async def work(
         self, task: Callable[..., Done], *arguments: Any, discard: Callable[[], None] | None = None, tries: int = 1
     ) -> Done:
-        """Have something done by one of the processes; the event loop goes on meanwhile.
+        """Have something done by one of the processes that write files; see `Workers.work`."""
+        return await self.writers.work(task, *arguments, discard=discard, tries=tries)
 
-        Args:
-            task: A function of a module; it, what it is given and what it returns can be sent to a process.
-            arguments: Of the task.
-            discard: Removes what a task that failed, or that nobody waits for any more, left.
-            tries: How often it is begun where processes die.
+    async def read(self, account: str, task: Callable[..., Done], *arguments: Any) -> Done:
+        """Have a returned file read, apart from the processes that write files; see `Workers.work`.
 
         Raises:
-            Busy: Too many wait already.
+            Busy: Too many wait already, or too many of this account.
             Stop: What is asked for is not there any more, or the process died.
         """
-        from canbao.portal.listfile import GoneError
-
-        remove = discard or (lambda: None)
-        if self._waiting >= self.most_waiting:
+        if self._reading[account] >= READ_EACH:
             raise Busy
-        self._waiting += 1
+        self._reading[account] += 1
         try:
-            pool = self._ready()
-            future = pool.submit(task, *arguments)
-            return await asyncio.shield(asyncio.wrap_future(future))
-        except BrokenProcessPool:
-            self._broken(pool)
-            remove()
-            if tries < 2:
-                raise Stop("处理文件的进程意外中止，请再试一次。", 503) from None
-        except GoneError:
-            remove()
-            raise Stop("数据刚刚更新，请刷新页面后重试。", 409) from None
-        except asyncio.CancelledError:
-            future.add_done_callback(lambda _: remove())
-            future.cancel()
-            raise
-        except BaseException:
-            remove()
-            raise
+            return await self.readers.work(task, *arguments)
         finally:
-            self._waiting -= 1
-        return await self.work(task, *arguments, discard=discard, tries=tries - 1)
-
-    def _ready(self) -> ProcessPoolExecutor:
-        with self._starting:
-            # What a process once needed it keeps: fresh ones from time to time. (`max_tasks_per_child` can hang in
-            # Python 3.11, gh-115634.)
-            if self._pool is not None and self._written >= _FILES_PER_POOL and self._waiting <= 1:
-                self._pool.shutdown(wait=False)
-                self._pool, self._written = None, 0
-            if self._pool is None:
-                from canbao.portal.listfile import start_worker
-
-                self._pool = ProcessPoolExecutor(
-                    WORKERS,
-                    mp_context=multiprocessing.get_context("spawn"),
-                    initializer=start_worker,
-                )
-            self._written += 1
-            return self._pool
-
-    def _broken(self, pool: ProcessPoolExecutor) -> None:
-        with self._starting:
-            if self._pool is pool:
-                self._pool = None
-        pool.shutdown(wait=False, cancel_futures=True)
+            self._reading[account] -= 1
+            self._reading += Counter()  # forgets who has none
 
     def discard(self, order: Files) -> None:
         """Remove what a file that is not sent left."""
@@ -326,15 +278,8 @@ class Downloads:
 
     def close(self) -> None:
         """End the processes; what they write is thrown away."""
-        with self._starting:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            workers = list((getattr(pool, "_processes", None) or {}).values())
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in workers:
-                worker.terminate()
-            for worker in workers:
-                worker.join(5)
+        self.writers.close()
+        self.readers.close()
 
 
 def _lives(process: int) -> bool:

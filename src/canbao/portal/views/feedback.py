@@ -153,7 +153,10 @@ async def upload(request: Request) -> Response:
         return answer
     desk, path, name = asked[0]
     try:
-        token = await portal_of(request).downloads.work(preview_file, desk, path, name, today_of(request))
+        reading = portal_of(request).downloads.read(
+            desk.account.name, preview_file, desk, path, name, today_of(request)
+        )
+        token = await reading
     except Busy:
         return await run_in_threadpool(_busy, request, "upload")
     except UserError as error:
