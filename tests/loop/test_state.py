@@ -1,6 +1,9 @@
 """What went out and what came back: numbers, one transaction, states, and what is in force."""
 
+import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -272,3 +275,38 @@ def test_begun(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     Loop(Home(tmp_path))
     assert Loop.begun(Home(tmp_path))
+
+
+_OPENS = """
+import sys
+from pathlib import Path
+
+from canbao.home import Home
+from canbao.loop.state import Loop
+
+print("ready", flush=True)
+for _ in range(int(sys.argv[2])):
+    loop = Loop(Home(Path(sys.argv[1])))
+    loop.rounds()
+    loop._connection().close()
+"""
+
+
+def test_nothing_is_lost_while_another_process_opens_and_closes_it(tmp_path: Path) -> None:
+    """Also not what is committed while that one, as the last of its kind, puts the journal away."""
+    loop = Loop(Home(tmp_path), Clock())
+    rows = answers(answer(1, "W1", SENT))
+    made: list[str] = []
+    command = [sys.executable, "-c", _OPENS, str(tmp_path), "60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        while other.poll() is None or len(made) < 20:
+            # Another of this process comes and goes too: what it closes must not drop this one's locks.
+            Loop(Home(tmp_path), Clock())._connection().close()
+            made.append(loop.add_receipt(upload(), rows).receipt_no)
+    assert other.returncode == 0
+    assert sorted(one.receipt_no for one in Loop(Home(tmp_path)).receipts()) == sorted(set(made))
+    assert len(set(made)) == len(made)
+    with sqlite3.connect(tmp_path / "loop" / "loop.db") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
