@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from bench.peers import with_duckdb, with_pandas, with_polars
 
 from canbao.bench import compared, slowest
