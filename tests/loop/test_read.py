@@ -99,6 +99,16 @@ def test_a_title_gives_the_batch(tmp_path: Path) -> None:
     assert _read("20-batch-in-title.xlsx", tmp_path).rows["batch_id"].unique().to_list() == ["P000008"]
 
 
+def test_lists_below_each_other_keep_their_batches(tmp_path: Path) -> None:
+    lists = [
+        f"未参保人员核实名单 批次：P00000{batch},,\n证件号码,姓名,核实结果\n{number},甲,W1\n合计,共1人,\n"
+        for batch, number in ((8, "500191198001010012"), (9, "500191198001010020"))
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text("".join(lists), encoding="utf-8")
+    assert _read(path, tmp_path).rows["batch_id"].to_list() == ["P000008", "P000009"]
+
+
 def test_two_answers_are_not_taken_for_none(tmp_path: Path) -> None:
     row = _read("17-answers-twice.xlsx", tmp_path).rows.row(1, named=True)
     assert (row["reason"], row["reason_code"]) == ("D1 / M1 服役(现役)", None)

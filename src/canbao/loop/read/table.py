@@ -195,7 +195,7 @@ class _Sheet:
             if line.number in heads:
                 self.head = heads[line.number]
                 self.heads += 1
-            elif self.head is None:
+            elif self.head is None or self._is_title(line):
                 self._title(line)
             else:
                 hidden += line.hidden
@@ -258,8 +258,14 @@ class _Sheet:
     def _title(self, line: Line) -> None:
         for text in line.cells.values():
             match = re.search(words()["rows"]["batch_in_title"], text)
-            if match and self.title_batch is None:
+            if match and (self.title_batch is None or self.head is not None):
                 self.title_batch = match[1]
+
+    @staticmethod
+    def _is_title(line: Line) -> bool:
+        """Whether a line stands above a list that was pasted below another."""
+        texts = list(line.cells.values())
+        return len(texts) == 1 and re.search(words()["rows"]["batch_in_title"], texts[0]) is not None
 
     def _fill_merged(self, heads: dict[int, Head]) -> None:
         """Gives each row of a merged answer what stands in its first one."""
