@@ -1,7 +1,10 @@
 """Whose a receipt is, deeds that come to nothing, files that are too large, and who reads files at the same time."""
 
 import getpass
+import shutil
+from datetime import date
 
+import polars as pl
 import pytest
 
 from canbao.feedback import take_back
@@ -12,6 +15,7 @@ from canbao.portal.scope import capabilities
 
 from .field import CHOICES, DAY, Field
 from .kit import CITY, shown
+from .published import make_current
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +159,44 @@ def test_files_of_villages_are_read_apart_and_only_so_many_wait(field, monkeypat
     monkeypatch.undo()
     field.preview(browser, content)
     assert downloads.readers.waiting == 0 and field.name(village) not in downloads._reading
+
+
+# ---------------------------------------------------------------------------------------------------- nobody left
+
+
+def test_a_list_with_nobody_left_to_ask_is_not_overdue(published_home, tmp_path):
+    field = Field(published_home, tmp_path)
+    try:
+        field.loop._connection().execute("UPDATE batch SET due = '2026-01-14'")
+        sent = field.loop.sent_file(field.round.round_no)
+        pl.read_parquet(sent).with_columns(due=date(2026, 1, 14)).write_parquet(sent)
+        field.night()
+        village, other = field.villages(2)[:2]
+        done, late = field.batch_of(village), field.batch_of(other)
+        current = (field.home / "published" / "current").resolve()
+        batches = pl.read_parquet(current / "batch.parquet")
+        assert batches.filter(batch_id=done.batch_id)["overdue"].to_list() == [done.rows], "its day has passed"
+        assert "逾期" in shown(field.of(village).get(f"/dispatch/batch?id={done.batch_id}"))
+        # As the night writes it where all of them are insured meanwhile.
+        is_done = pl.col("batch_id") == done.batch_id
+        batches = batches.with_columns(
+            pl.when(is_done).then(0).otherwise("overdue").alias("overdue"),
+            pl.when(is_done).then("dispatched").otherwise("enrolled_since").alias("enrolled_since"),
+        )
+        field.close()
+        later = current.with_name("20991231T000000Z-00000000")
+        shutil.copytree(current, later)
+        batches.write_parquet(later / "batch.parquet")
+        make_current(field.home, f"{later.parent.name}/{later.name}")
+        field.begin()
+        field.browsers = {}
+        page = shown(field.of(village).get(f"/dispatch/batch?id={done.batch_id}"))
+        assert "已办结" in page
+        for show in ("missing", "overdue"):
+            listed = field.of(CITY).get(f"/dispatch?show={show}&division={village}").text
+            assert done.batch_id not in listed, show
+            assert late.batch_id in field.of(CITY).get(f"/dispatch?show={show}&division={other}").text, show
+        assert "已办结" in field.of(village).get("/dispatch").text
+        assert "▲" in field.of(other).get("/dispatch").text
+    finally:
+        field.close()

@@ -157,12 +157,15 @@ def page_of(
         The page, how many batches there are in all, and how many rows they have.
     """
     codes = codes_in(loop, scope.tree, division, alone=alone)
+    asked = show in {"missing", "overdue"}
+    ended = pub.rows("batches_done", t0=division.first, t1=division.last, day=pub.as_of) if asked else []
     found = loop.ask(
         statement("batch_page"),
         divisions=None if codes is None else json.dumps(codes),
         round_no=None,
         show=show or ("all" if division.level == 4 else ""),
         today=today.isoformat(),
+        done=json.dumps([read_batch_id(row["batch_id"]) for row in ended]),
         size=PAGE_BATCHES,
         skip=(page - 1) * PAGE_BATCHES,
     )
@@ -187,15 +190,25 @@ def lines(loop: Loop, pub: Publication, scope: Scope, batches: Sequence[Batch], 
             place(scope.tree, one.division_code, own) or one.division_name,
             answered.get(one.batch_no, 0),
             waiting.get(one.batch_no, 0),
-            state_of(one, answered.get(one.batch_no, 0), today),
+            state_of(one, answered.get(one.batch_no, 0), today, night.get(one.batch_id, {}), pub.as_of),
             night.get(one.batch_id, {}),
         )
         for one in batches
     ]
 
 
-def state_of(batch: Batch, answered: int, today: date) -> tuple[str, str, str]:
-    """A batch's state as kind of badge, shape and word."""
+def state_of(
+    batch: Batch, answered: int, today: date, night: Mapping[str, Any], as_of: str | date
+) -> tuple[str, str, str]:
+    """A batch's state as kind of badge, shape and word.
+
+    Args:
+        batch: The batch.
+        answered: Rows that came back.
+        today: The day.
+        night: What the last publication says of it; empty where it was sent since.
+        as_of: The day that the publication speaks of.
+    """
     if batch.state != OPEN:
         return "note", "○", "已收回"
     if batch.kind == ZERO:
@@ -204,7 +217,12 @@ def state_of(batch: Batch, answered: int, today: date) -> tuple[str, str, str]:
         return ("care", "▲", "逾期未确认") if batch.due < today else ("open", "◇", "待确认")
     if answered >= batch.rows:
         return "good", "✔", "已回齐"
-    return ("care", "▲", "逾期") if batch.due < today else ("open", "◇", "待回收")
+    if batch.due >= today:
+        return "open", "◇", "待回收"
+    # Who is insured meanwhile need not be asked any more (U25); the night knows who is left once the day has passed.
+    if night and batch.due.isoformat() < str(as_of) and not night["overdue"]:
+        return "good", "✔", "已办结"
+    return "care", "▲", "逾期"
 
 
 @dataclass(frozen=True)

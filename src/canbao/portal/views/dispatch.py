@@ -153,13 +153,14 @@ def batch(request: Request, pub: Publication) -> Response:
         number = last
         rows, total = rows_of(loop, pub, scope, found, page=number, show=given["show"], today=today)
     answered = loop.answered_counts([found.batch_no]).get(found.batch_no, 0)
+    night = next(iter(pub.rows("batches_of", ids=[found.batch_id])), {})
     note(request, "view_batch", target=found.batch_id, rows=len(rows), page=number, division=found.division_code)
     return render(
         request,
         "batch.html",
         batch=found,
         place=place(scope.tree, found.division_code) or found.division_name,
-        state=state_of(found, answered, today),
+        state=state_of(found, answered, today, night, pub.as_of),
         answered=answered,
         rows=rows,
         total=total,
@@ -167,7 +168,7 @@ def batch(request: Request, pub: Publication) -> Response:
         show=given["show"],
         page=number,
         last_page=last,
-        night=next(iter(pub.rows("batches_of", ids=[found.batch_id])), {}),
+        night=night,
         as_of=pub.as_of,
         today=today,
         may_recall=found.state == OPEN and may_recall(request, found),

@@ -1,4 +1,5 @@
--- A page of batches, those of the newest round first, each with how many batches there are in all.
+-- A page of batches, those of the newest round first, each with how many batches there are in all. `done`: those that
+-- have nobody left to ask, as the last night found.
 WITH chosen AS (
     SELECT *
     FROM batch AS b
@@ -16,7 +17,7 @@ WITH chosen AS (
         END
         AND (
             :show NOT IN ('missing', 'overdue')
-            OR b.rows > (
+            OR b.batch_no NOT IN (SELECT value FROM json_each(:done)) AND b.rows > (
                 SELECT count(DISTINCT r.serial)
                 FROM returned_row AS r
                 INNER JOIN receipt AS h ON r.receipt_no = h.receipt_no
