@@ -85,7 +85,9 @@ def test_the_term_stands_in_no_address_title_or_log(office):
     form = office.get("city", f"/search?term={row['certno']}")
     assert row["certno"] not in form.text
     entries = office.installation.entries(action="search")
-    assert entries and all(entry["target"] is None and set(entry["detail"]) <= {"how", "found", "limit"} for entry in entries)
+    assert entries and all(
+        entry["target"] is None and set(entry["detail"]) <= {"how", "found", "limit"} for entry in entries
+    )
     log = "".join(path.read_text("utf-8") for path in (office.home / "audit").glob("*.jsonl"))
     assert row["certno"] not in log and row["psn_name"] not in log
 
