@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.story import settled
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "canbao"]
 AS_OF = "2026-03-31"
@@ -54,6 +56,7 @@ class Landing:
         folder = self.root / source / day
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        settled(folder / name)
         return self
 
 
