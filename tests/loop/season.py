@@ -107,6 +107,7 @@ class Size:
         sheets: Of how many batches a round the workbooks are written.
         last_night_whole: The last night has everything, expectations and reports too.
         between: A night before each further round.
+        settled: Disputes that are decided before each further round.
         spoilt: Share of the lists that come back broken.
         paying, dying, moving: Shares of the people asked to whom that happens before each night.
     """
@@ -119,6 +120,7 @@ class Size:
     sheets: int = 400
     last_night_whole: bool = True
     between: bool = True
+    settled: int = 60
     spoilt: float = 0.1
     paying: float = 0.06
     dying: float = 0.01
@@ -150,6 +152,7 @@ class Season:
         self.tally: Counter[str] = Counter()
         self.singles: list[tuple[Path, Who, list[Cells]]] = []
         self.faults: list[str] = []
+        self.sheeted: set[int] = set()
         self.meant: dict[str, str] = {}
         self.mothers: list[str] = []
         self._moment = self._told = 0
@@ -579,8 +582,10 @@ class Season:
         ways = {one.number: luck.sample(WAYS, luck.choice([1, 1, 2, 3])) for one in broken}
         # villages alone: spoilt lists and good ones
         alone = luck.sample(broken, min(len(broken), self.size.singles * 2 // 3))
-        rest = [one for one in coming if one not in set(alone)] if len(coming) < 2000 else coming
-        alone += luck.sample(rest, min(len(rest), self.size.singles - len(alone))) if len(rest) else []
+        good = [one for one in coming if one.number not in ways]
+        with_sheet = [one for one in good if one.number in self.sheeted]
+        for those in (with_sheet, good):
+            alone += luck.sample(those, min(len(those), max(0, self.size.singles - len(alone)) * 2 // 3))
         alone_numbers = {one.number for one in alone}
         of_township: dict[str, list[Sent]] = defaultdict(list)
         for one in coming:
@@ -724,10 +729,12 @@ class Season:
         for one in sorted(self._kept, key=lambda one: one.order):
             if one.why == "disputed":
                 disputed[one.row.person].append(one)
+        left = self.size.settled
         for person, sides in sorted(disputed.items()):
             recalled = self.book.batches[sides[0].row.batch_no].is_recalled
-            if recalled or self.book.status[person] != "uninsured" or self.luck.random() < 0.5:
+            if not left or recalled or self.book.status[person] != "uninsured" or self.luck.random() < 0.5:
                 continue
+            left -= 1
             shared = [one for one in self.above(sides[0].place) if all(one in self.above(side.place) for side in sides)]
             place = shared[-1]
             role = {1: "city", 2: "district", 3: "township"}[len(self.above(place))]
@@ -836,6 +843,7 @@ class Season:
                 new = [one for one in self.book.batches.values() if one.sent == self.story.day and one.kind == "list"]
                 with self.part(f"sheets of round {number}"):
                     some = self.luck.sample(new, min(len(new), self.size.sheets))
+                    self.sheeted = {one.number for one in some}
                     wanted = self.loop().batches(numbers=[one.number for one in some])
                     count = write_files(self.home, wanted, self.folder / "sheets", processes=1)
                     self.say(f"  {count} files for {len(wanted)} batches")
