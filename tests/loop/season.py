@@ -289,6 +289,7 @@ class Season:
     def _check_outcomes(self, *, last: bool) -> None:
         """Every row of every new receipt says next morning what the book says; in the end those of all receipts."""
         rows, kept_lands = 0, self._kept
+        again = {(one.key, one.reason, one.found): one for one in kept_lands}
         begun = 0 if last else self._told
         self._told = len(self.book.receipts)
         for kept in self.book.receipts[begun:]:
@@ -302,6 +303,9 @@ class Season:
                     meant[n] = "refused"
                 elif land is not None and land in kept_lands:
                     meant[n] = land.why
+                elif land is not None and (land.key, land.reason, land.found) in again:
+                    # said once more with another explanation or end: it is that answer
+                    meant[n] = again[land.key, land.reason, land.found].why
                 else:
                     meant[n] = "insured_apart" if land is None else "insured" if state == "settled" else "superseded"
                 if last:
