@@ -9,9 +9,8 @@ import fcntl
 import json
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from canbao.errors import UserError
 from canbao.home import Home, sync_folder
 from canbao.loop.codes import batch_id
 from canbao.loop.queries import query
+from canbao.sqlite_file import SqliteFile
 
 SENT: dict[str, pl.DataType | type[pl.DataType]] = {
     "round_no": pl.Int32,
@@ -116,8 +116,6 @@ OPEN, RECALLED = "open", "recalled"
 
 LIST, ZERO = "list", "zero"
 """Kinds of batches: people to visit; nobody uninsured, which the division confirms (零报告)."""
-
-BUSY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -267,7 +265,7 @@ class NewRound:
     batches: Sequence[BatchPlan] = field(default_factory=tuple)
 
 
-class Loop:
+class Loop(SqliteFile):
     """The dispatches and returns of one installation.
 
     Args:
@@ -275,19 +273,14 @@ class Loop:
         clock: What time it is (UTC).
     """
 
+    BUSY_SECONDS = 60.0
+
     def __init__(self, home: Home, clock: Callable[[], datetime] | None = None) -> None:
         self.home = home
         self.folder = home.root / "loop"
-        self.path = self.folder / "loop.db"
         self._now = clock or (lambda: datetime.now(UTC))
-        self._local = threading.local()
-        for folder in (self.folder, self.sent_folder):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Made before SQLite opens it: its journals take over the mode. One that is there is left alone: closing it
-        # again would drop the locks that this process has on it.
-        with suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        self._connection().executescript(query("state", "schema"))
+        super().__init__(self.folder / "loop.db", query("state", "schema"))
+        self.sent_folder.mkdir(exist_ok=True, mode=0o700)
 
     @staticmethod
     def begun(home: Home) -> bool:
@@ -615,30 +608,6 @@ class Loop:
 
     def _reserve(self, connection: sqlite3.Connection, kind: str, wanted: int) -> int:
         return int(connection.execute(query("state", "reserve"), {"kind": kind, "wanted": wanted}).fetchone()[0])
-
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            self._local.connection = connection
-        return connection
-
-    def _rows(self, sql: str, **values: Any) -> list[sqlite3.Row]:
-        return self._connection().execute(sql, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
 
 
 def _moment(at: datetime) -> str:

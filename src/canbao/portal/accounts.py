@@ -4,14 +4,11 @@ Commands and the portal write to it at the same time. Nothing here decides what 
 (`canbao.portal.scope`), and nothing here writes the audit log: callers do, before they answer.
 """
 
-import contextlib
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import sqlite3
-import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +23,7 @@ from canbao.paths import package_dir
 from canbao.portal import passwords
 from canbao.portal.scope import ADMIN_ROLES, EXPORTS, PEOPLE_ROLES, ROLES
 from canbao.portal.settings import PortalSettings
+from canbao.sqlite_file import SqliteFile
 
 _NAME = re.compile(r"[\w.@-]{2,40}")
 _LONG_NUMBER = re.compile(r"\d{9,}")
@@ -139,7 +137,7 @@ def csrf_token(token: str) -> str:
     return hmac.new(token.encode(), b"canbao form", hashlib.sha256).hexdigest()
 
 
-class Accounts:
+class Accounts(SqliteFile):
     """All accounts of one installation.
 
     Args:
@@ -148,21 +146,16 @@ class Accounts:
         clock: What time it is.
     """
 
+    PRAGMAS = ("secure_delete = ON",)
+
     def __init__(
         self, home: Path, settings: PortalSettings | None = None, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._home = home
-        self.path = home / "portal" / "accounts.db"
         self.settings = settings or PortalSettings()
         self.clock = clock
-        self._local = threading.local()
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Made before SQLite opens it: its journals take over the mode. Never opened here once it is there: closing it
-        # again would drop the locks that SQLite holds on it elsewhere in this process.
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        self.path.chmod(0o600)
-        self._connection().executescript((package_dir("portal") / "sql" / "accounts.sql").read_text(encoding="utf-8"))
+        schema = (package_dir("portal") / "sql" / "accounts.sql").read_text(encoding="utf-8")
+        super().__init__(home / "portal" / "accounts.db", schema)
 
     # Accounts
 
@@ -650,8 +643,7 @@ class Accounts:
 
     def search_misses(self, name: str, day: str) -> int:
         """Searches by number that found nobody, of an account on a day."""
-        sql = "SELECT count FROM search_miss WHERE name = ? AND day = ?"
-        row = self._connection().execute(sql, (name, day)).fetchone()
+        row = self._one("SELECT count FROM search_miss WHERE name = :name AND day = :day", name=name, day=day)
         return int(row["count"]) if row else 0
 
     def note_search_miss(self, name: str, day: str) -> None:
@@ -691,36 +683,14 @@ class Accounts:
     def _now(self) -> float:
         return self.clock().timestamp()
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(self.path, timeout=10, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA secure_delete = ON")
-            self._local.connection = connection
-        return connection
-
     @contextmanager
     def _writing(self, journal: Journal | None = None) -> Iterator[sqlite3.Connection]:
-        connection = self._connection()
         # What is noted in the audit log must outlive a power cut; a session need not.
-        connection.execute(f"PRAGMA synchronous = {'NORMAL' if journal is None else 'FULL'}")
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        self._connection().execute(f"PRAGMA synchronous = {'NORMAL' if journal is None else 'FULL'}")
+        with super()._writing() as connection:
             yield connection
             if journal is not None:
                 journal()
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
-
-    def _rows(self, sql: str, **values: Any) -> list[sqlite3.Row]:
-        return self._connection().execute(sql, values).fetchall()
-
-    def _one(self, sql: str, **values: Any) -> sqlite3.Row | None:
-        return next(iter(self._rows(sql, **values)), None)
 
 
 def temporary_password() -> str:

@@ -5,17 +5,14 @@ Beside it, `<home>/portal/downloads/<serial>.parquet` keeps what the rows of a f
 """
 
 import json
-import os
 import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from canbao.paths import package_dir
 from canbao.portal.lists import ListQuery
+from canbao.sqlite_file import SqliteFile
 
 HOURS = 24
 """How long a request waits for the second person, and how long what was approved may be fetched (U5)."""
@@ -106,7 +103,7 @@ class Request:
         return "expired" if since is not None and at - since > HOURS * 3600 else self.state
 
 
-class Register:
+class Register(SqliteFile):
     """The register of one installation.
 
     Args:
@@ -115,14 +112,9 @@ class Register:
 
     def __init__(self, home: Path) -> None:
         self.folder = home / "portal" / "downloads"
-        self.path = home / "portal" / "downloads.db"
-        self._local = threading.local()
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with suppress(FileExistsError):  # closing it again would drop locks of SQLite, see `canbao.portal.accounts`
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        self._connection().executescript(
-            (package_dir("portal") / "sql" / "downloads" / "register.sql").read_text(encoding="utf-8")
-        )
+        schema = (package_dir("portal") / "sql" / "downloads" / "register.sql").read_text(encoding="utf-8")
+        super().__init__(home / "portal" / "downloads.db", schema)
+        self.folder.mkdir(exist_ok=True, mode=0o700)
 
     def rows_file(self, serial: str) -> Path:
         """Where the rows of a download are remembered."""
@@ -249,33 +241,6 @@ class Register:
     def _put(connection: sqlite3.Connection, table: str, values: dict[str, Any]) -> None:
         names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
         connection.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", values)
-
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(self.path, timeout=10, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            self._local.connection = connection
-        return connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
-
-    def _rows(self, sql: str, **values: Any) -> list[sqlite3.Row]:
-        return self._connection().execute(sql, values).fetchall()
-
-    def _one(self, sql: str, **values: Any) -> sqlite3.Row | None:
-        return next(iter(self._rows(sql, **values)), None)
 
 
 def query_text(query: ListQuery) -> str:
