@@ -595,9 +595,10 @@ class Loop(SqliteFile):
         """Rows that need no answer any more (`ANSWERED`)."""
         return _frame(self._rows(query("state", "answered")), ANSWERED)
 
-    def answered_counts(self, batch_nos: Collection[int]) -> dict[int, int]:
-        """How many rows of batches came back and were confirmed; batches without any are left out."""
-        found = self._rows(query("state", "answered_counts"), numbers=json.dumps(sorted(batch_nos)))
+    def answered_counts(self, batch_nos: Collection[int], state: str = CONFIRMED) -> dict[int, int]:
+        """How many rows of batches came back, in receipts of a state; batches without any are left out."""
+        numbers = json.dumps(sorted(batch_nos))
+        found = self._rows(query("state", "answered_counts"), numbers=numbers, state=state)
         return {row["batch_no"]: row["answered"] for row in found}
 
     def ask(self, sql: str, **values: Any) -> list[dict[str, Any]]:

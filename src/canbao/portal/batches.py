@@ -179,9 +179,7 @@ def lines(loop: Loop, pub: Publication, scope: Scope, batches: Sequence[Batch], 
     """Batches with what came back of them, live and as of the last night."""
     numbers = [one.batch_no for one in batches]
     answered = loop.answered_counts(numbers)
-    waiting = {
-        row["batch_no"]: row["waiting"] for row in loop.ask(statement("waiting_counts"), numbers=json.dumps(numbers))
-    }
+    waiting = loop.answered_counts(numbers, WAITING)
     night = {row["batch_id"]: row for row in pub.rows("batches_of", ids=[one.batch_id for one in batches])}
     own = scope.division.code if scope.division else None
     return [

@@ -4,7 +4,7 @@ FROM returned_row AS r
 INNER JOIN receipt AS h ON r.receipt_no = h.receipt_no
 INNER JOIN batch AS b ON r.batch_no = b.batch_no
 WHERE
-    h.state = 'confirmed' AND r.state IN ('new', 'changed', 'same', 'settled')
+    h.state = :state AND r.state IN ('new', 'changed', 'same', 'settled')
     AND r.batch_no IN (SELECT value FROM json_each(:numbers))
     AND (b.level < 4 OR r.division_code = b.division_code)
 GROUP BY r.batch_no
