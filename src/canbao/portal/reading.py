@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from functools import wraps
+from typing import TypeVar
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,6 +14,7 @@ from canbao.portal.page import Stop, account_of, portal_of, render
 from canbao.portal.scope import NotFound, Scope, refuse, require
 from canbao.portal.store import Broken, Publication
 
+Asked = TypeVar("Asked")
 Reader = Callable[[Request, Publication], Response]
 
 
@@ -40,6 +43,27 @@ def reads(handler: Reader) -> Callable[[Request], Response]:
             raise Stop("查询用的索引文件读取失败，正在自动重建，请过几分钟再试。", 503) from None
 
     return answer
+
+
+async def decided(request: Request, decide: Callable[[Request, Publication], Asked | Response]) -> Asked | Response:
+    """Have a handler that goes on in another process decide first, in a thread and on one publication.
+
+    Args:
+        request: The request.
+        decide: Gives what is asked for, or the answer where the way ends here.
+    """
+    found: list[Asked] = []
+
+    @reads
+    def answer(one: Request, pub: Publication) -> Response:
+        made = decide(one, pub)
+        if isinstance(made, Response):
+            return made
+        found.append(made)
+        return Response()
+
+    ended = await run_in_threadpool(answer, request)
+    return found[0] if found else ended
 
 
 def asked_division(request: Request, capability: str, code: str) -> tuple[Scope, Division, str]:

@@ -32,7 +32,7 @@ from canbao.portal.listfile import Written
 from canbao.portal.lists import by_priority, feedback_choices, tag_choices
 from canbao.portal.loopwork import SHEET, VISIT, Desk, SheetOrder, Wanted, plan, send_out, write_batch
 from canbao.portal.page import CHINA, Stop, account_of, failed, field_of, go, note, parameters, portal_of, render, when
-from canbao.portal.reading import asked_division, reads
+from canbao.portal.reading import asked_division, decided, reads
 from canbao.portal.register import Download
 from canbao.portal.scope import Scope, refuse, require
 from canbao.portal.serials import new_serial
@@ -313,19 +313,17 @@ async def work(
     raise await run_in_threadpool(failed, request, action, said, target=target, status=status)
 
 
+def _dispatch(request: Request, pub: Publication) -> tuple[Desk, Wanted, date, dict[str, str], Division]:
+    """Who asks for which dispatch, with what the form held."""
+    return desk_of(request, pub), *_wanted(request, require(request, "dispatch"))
+
+
 async def plan_page(request: Request) -> Response:
     """`POST /dispatch/plan`: what would go out; nothing is stored."""
-    asked: list[tuple[Desk, Wanted, date, dict[str, str], Division]] = []
-
-    @reads
-    def decide(one: Request, pub: Publication) -> Response:
-        asked.append((desk_of(one, pub), *_wanted(one, require(one, "dispatch"))))
-        return Response()
-
-    answer = await run_in_threadpool(decide, request)
-    if not asked:
-        return answer
-    desk, wanted, due, given, division = asked[0]
+    asked = await decided(request, _dispatch)
+    if isinstance(asked, Response):
+        return asked
+    desk, wanted, due, given, division = asked
     made = await work(request, plan, desk, wanted, action="plan_dispatch", target=wanted.division_code)
 
     def shown() -> Response:
@@ -356,18 +354,10 @@ def _said(given: Mapping[str, str], scope: Scope) -> str:
 
 async def send_page(request: Request) -> Response:
     """`POST /dispatch/send`: what was shown goes out."""
-    asked: list[tuple[Desk, Wanted, date]] = []
-
-    @reads
-    def decide(one: Request, pub: Publication) -> Response:
-        wanted, due, _, _ = _wanted(one, require(one, "dispatch"))
-        asked.append((desk_of(one, pub), wanted, due))
-        return Response()
-
-    answer = await run_in_threadpool(decide, request)
-    if not asked:
-        return answer
-    desk, wanted, due = asked[0]
+    asked = await decided(request, _dispatch)
+    if isinstance(asked, Response):
+        return asked
+    desk, wanted, due, _, _ = asked
     mark = field_of(request, "mark", 20)
     made = await work(request, send_out, desk, wanted, due, mark, action="dispatch", target=wanted.division_code)
 
@@ -403,10 +393,7 @@ def _full(request: Request, found: Batch) -> bool:
 
 
 async def _sheet(request: Request, kind: str) -> Response:
-    asked: list[tuple[SheetOrder, Batch]] = []
-
-    @reads
-    def decide(one: Request, pub: Publication) -> Response:
+    def decide(one: Request, pub: Publication) -> tuple[SheetOrder, Batch]:
         found = asked_batch(one, "download", parameters(one, "id")["id"], action="download")
         if one.state.scope.export == "none":
             raise refuse(one, "download", found.batch_id, "export")
@@ -415,13 +402,14 @@ async def _sheet(request: Request, kind: str) -> Response:
         if kind == VISIT and found.kind != LIST:
             raise refuse(one, "download", found.batch_id, "missing")
         within_quota(one, found.rows, found.division_code)
-        asked.append((_order(one, pub, found, kind), found))
-        return Response()
+        return _order(one, pub, found, kind), found
 
-    answer = await run_in_threadpool(decide, request)
-    if not asked or request.method == "HEAD":
-        return answer
-    order, found = asked[0]
+    asked = await decided(request, decide)
+    if isinstance(asked, Response):
+        return asked
+    if request.method == "HEAD":
+        return Response()
+    order, found = asked
     name = {SHEET: "零报告" if found.kind == ZERO else "核实名单", VISIT: "入户核实表"}[kind]
     return await hand_out(
         request, order, write_batch, f"{found.batch_id}_{found.division_name}_{name}",

@@ -14,9 +14,9 @@ from canbao.loop.sheet import choices
 from canbao.portal.batches import answer_seen, loop_of
 from canbao.portal.divisions import Division, DivisionTree
 from canbao.portal.fields import place, present
-from canbao.portal.loopwork import Decision, Desk, settle_row
+from canbao.portal.loopwork import Decision, settle_row
 from canbao.portal.page import Stop, failed, field_of, go, note, parameters, render
-from canbao.portal.reading import reads
+from canbao.portal.reading import decided, reads
 from canbao.portal.scope import Scope, refuse, require
 from canbao.portal.store import Publication
 from canbao.portal.views.dispatch import desk_of, page_number, parsed_day, today_of, work
@@ -113,17 +113,10 @@ def _choices(role: str) -> dict[str, str]:
 
 async def settle(request: Request) -> Response:
     """`POST /disputes`: a common superior decides."""
-    asked: list[tuple[Desk, Decision]] = []
-
-    @reads
-    def decide(one: Request, pub: Publication) -> Response:
-        asked.append((desk_of(one, pub), _decision(one, pub)))
-        return Response()
-
-    answer = await run_in_threadpool(decide, request)
-    if not asked:
-        return answer
-    desk, said = asked[0]
+    asked = await decided(request, lambda one, pub: (desk_of(one, pub), _decision(one, pub)))
+    if isinstance(asked, Response):
+        return asked
+    desk, said = asked
     made = await work(request, settle_row, desk, said, action="settle_dispute", target=field_of(request, "person", 40))
 
     def noted() -> Response:

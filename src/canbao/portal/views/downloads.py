@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,7 +15,7 @@ from canbao.portal.fields import place
 from canbao.portal.listfile import Order
 from canbao.portal.lists import KINDS, FilterError, ListQuery
 from canbao.portal.page import Stop, account_of, field_of, go, note, parameters, portal_of, render, step_up
-from canbao.portal.reading import reads, wrong_parameter
+from canbao.portal.reading import decided, reads, wrong_parameter
 from canbao.portal.register import HOURS, query_of, query_text
 from canbao.portal.register import Request as Wanted
 from canbao.portal.scope import Scope, refuse, require
@@ -46,20 +45,10 @@ duplicates_xlsx, duplicates_csv = _file("duplicates", "xlsx"), _file("duplicates
 
 async def _ordered(request: Request, ask: Callable[[Request, Publication], tuple[Order, Wish] | Response]) -> Response:
     """Decide in a thread, write in a process, send."""
-    asked: list[tuple[Order, Wish]] = []
-
-    @reads
-    def decide(one: Request, pub: Publication) -> Response:
-        found = ask(one, pub)
-        if isinstance(found, Response):
-            return found
-        asked.append(found)
-        return Response()
-
-    answer = await run_in_threadpool(decide, request)
-    if not asked or request.method == "HEAD":
-        return answer
-    return await deliver(request, *asked[0])
+    asked = await decided(request, ask)
+    if isinstance(asked, Response):
+        return asked
+    return Response() if request.method == "HEAD" else await deliver(request, *asked)
 
 
 def _unit(scope: Scope) -> str:

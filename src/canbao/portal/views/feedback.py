@@ -48,7 +48,7 @@ from canbao.portal.loopwork import (
     write_refused,
 )
 from canbao.portal.page import Stop, account_of, failed, field_of, form_of, go, note, parameters, portal_of, render
-from canbao.portal.reading import reads
+from canbao.portal.reading import decided, reads
 from canbao.portal.scope import Scope, refuse, require
 from canbao.portal.serials import new_serial
 from canbao.portal.store import Publication
@@ -128,10 +128,8 @@ def _returners(request: Request) -> list[str]:
 
 async def upload(request: Request) -> Response:
     """`POST /feedback`: a file comes, is read by a process of its own, and is gone; what it would do is shown next."""
-    asked: list[tuple[Desk, Path, str]] = []
 
-    @reads
-    def decide(one: Request, pub: Publication) -> Response:
+    def decide(one: Request, pub: Publication) -> tuple[Desk, Path, str] | Response:
         scope = require(one, "upload_feedback", action="upload")
         file = form_of(one).get("file")
         if not isinstance(file, UploadFile) or not file.filename or not file.size:
@@ -145,13 +143,12 @@ async def upload(request: Request) -> Response:
         path = downloads.folder / (downloads.stem() + (ending if _ENDING.fullmatch(ending) else ""))
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
             shutil.copyfileobj(file.file, target, _PIECE)
-        asked.append((desk_of(one, pub), path, file.filename))
-        return Response()
+        return desk_of(one, pub), path, file.filename
 
-    answer = await run_in_threadpool(decide, request)
-    if not asked:
-        return answer
-    desk, path, name = asked[0]
+    asked = await decided(request, decide)
+    if isinstance(asked, Response):
+        return asked
+    desk, path, name = asked
     try:
         reading = portal_of(request).downloads.read(
             desk.account.name, preview_file, desk, path, name, today_of(request)
@@ -270,19 +267,16 @@ def _preview_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 async def confirm(request: Request) -> Response:
     """`POST /feedback/confirm`: take in what the preview showed, and give a receipt."""
-    asked: list[tuple[Desk, str]] = []
 
-    @reads
-    def decide(one: Request, pub: Publication) -> Response:
+    def decide(one: Request, pub: Publication) -> tuple[Desk, str]:
         token = field_of(one, "token", 40)
         _see_token(one, token, "confirm_feedback")
-        asked.append((desk_of(one, pub), token))
-        return Response()
+        return desk_of(one, pub), token
 
-    answer = await run_in_threadpool(decide, request)
-    if not asked:
-        return answer
-    desk, token = asked[0]
+    asked = await decided(request, decide)
+    if isinstance(asked, Response):
+        return asked
+    desk, token = asked
     try:
         made = await portal_of(request).downloads.work(confirm_file, desk, token)
     except Busy:
@@ -459,10 +453,8 @@ def decide(request: Request, pub: Publication) -> Response:
 
 async def refused(request: Request) -> Response:
     """`/feedback/refused.xlsx?no=|token=`: the refused rows alone, to be corrected and sent again."""
-    asked: list[tuple[RefusedOrder, str]] = []
 
-    @reads
-    def decide_(one: Request, pub: Publication) -> Response:
+    def ask(one: Request, pub: Publication) -> tuple[RefusedOrder, str]:
         given = parameters(one, "no", "token")
         scope = require(one, "download")
         if scope.export == "none":
@@ -479,13 +471,14 @@ async def refused(request: Request) -> Response:
         within_quota(one, rows, division)
         serial = new_serial()
         line = taken_line(one, serial, full=False)
-        asked.append((RefusedOrder(desk_of(one, pub), serial, name, line, **files_of(one)), division))
-        return Response()
+        return RefusedOrder(desk_of(one, pub), serial, name, line, **files_of(one)), division
 
-    answer = await run_in_threadpool(decide_, request)
-    if not asked or request.method == "HEAD":
-        return answer
-    order, division = asked[0]
+    asked = await decided(request, ask)
+    if isinstance(asked, Response):
+        return asked
+    if request.method == "HEAD":
+        return Response()
+    order, division = asked
     number = order.name if _RECEIPT.fullmatch(order.name) else ""
     return await hand_out(
         request, order, write_refused, f"退回更正_{number}" if number else "退回更正", division=division,
