@@ -190,6 +190,15 @@ def is_open(home: Path | str) -> Night | None:
     return _OPEN.get(str(home))
 
 
+def new_run_id(started: datetime) -> str:
+    """A run's id: its start to the second, the fraction of it, and something drawn.
+
+    The fraction comes right after the second, because the last run is found by name: ids in order of name are in order
+    of time, also of two runs within one second.
+    """
+    return f"{started:%Y%m%dT%H%M%SZ}-{started.microsecond:06d}{secrets.token_hex(1)}"
+
+
 @contextmanager
 def open_night(options: Options, say: Callable[[str], None] | None = None) -> Iterator[Night]:
     """Check what was asked for, hold the home, and keep the run's record to its end.
@@ -220,7 +229,7 @@ def open_night(options: Options, say: Callable[[str], None] | None = None) -> It
         others = audit.suite_ids() | {one.measure_id for one in load_catalogue(definitions)}
         gates.verify_stricter(settings.also_block, gates.configurable_ids(definitions, others))
     started = datetime.now(UTC)
-    run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    run_id = new_run_id(started)
     home.prepare()
     with ExitStack() as stack:
         stack.enter_context(home.lock(run_id, options.wait))

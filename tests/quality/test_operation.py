@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from canbao import nightly
 from canbao.home import Home
@@ -269,6 +271,14 @@ def test_a_killed_night_is_an_incident_of_the_next(night: Call, landing: Landing
     found = {one.check_id: one for one in incidents.load(home).incidents}
     assert found["run.broken_off"].opened == "2026-03-31"
     assert found["run.broken_off"].closed == "2026-04-01"  # the next one came to its end
+
+
+@given(times=st.lists(st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)), unique=True))
+@example(times=[datetime(2026, 3, 31, 2, 0, 0, fraction) for fraction in (0, 9, 10, 999_999)])
+def test_runs_sort_by_name_as_they_began(times: list[datetime]) -> None:
+    begun = sorted(one.replace(tzinfo=UTC) for one in times)
+    names = [nightly.new_run_id(one) for one in begun]
+    assert names == sorted(names)
 
 
 def test_a_blocked_night_is_released_by_two_people(night: Call, landing: Landing, home: Home, canbao: Call) -> None:

@@ -124,7 +124,26 @@ def send_out(desk: Desk, wanted: Wanted, due: date, mark: str) -> Round:
 # -------------------------------------------------------------------------------------------------- coming back
 
 
-def preview_file(desk: Desk, path: Path, name: str, day: date) -> str:
+@dataclass(frozen=True)
+class Seen:
+    """A preview that was just made, as the audit log tells of it.
+
+    Attributes:
+        token: Its name.
+        file_name: Of the file, without long numbers.
+        rows: Rows that say anything.
+        sheets: Sheets that were read.
+        counts: Rows by what becomes of them.
+    """
+
+    token: str
+    file_name: str
+    rows: int
+    sheets: int
+    counts: dict[str, int]
+
+
+def preview_file(desk: Desk, path: Path, name: str, day: date) -> Seen:
     """Read and check a returned file.
 
     Args:
@@ -134,14 +153,15 @@ def preview_file(desk: Desk, path: Path, name: str, day: date) -> str:
         day: The day it came back.
 
     Returns:
-        The token of the preview.
+        What the preview is called, and what it holds in short.
 
     Raises:
         UserError: It cannot be read, or checked.
     """
     try:
         _, scope, _ = desk.open()
-        return receive.preview(Home(desk.home), path, who_of(desk.account, scope), day=day, name=name).token
+        made = receive.preview(Home(desk.home), path, who_of(desk.account, scope), day=day, name=name)
+        return Seen(made.token, made.file_name, made.rows.height, len(made.sheets), dict(made.counts))
     except FileRefused as refused:
         raise UserError(refused.message) from None
     finally:

@@ -153,7 +153,7 @@ async def upload(request: Request) -> Response:
         reading = portal_of(request).downloads.read(
             desk.account.name, preview_file, desk, path, name, today_of(request)
         )
-        token = await reading
+        made = await reading
     except Busy:
         return await run_in_threadpool(_busy, request, "upload")
     except UserError as error:
@@ -162,16 +162,8 @@ async def upload(request: Request) -> Response:
         path.unlink(missing_ok=True)
 
     def noted() -> Response:
-        made = receive.look(Home(portal_of(request).home), token, _who(request))
-        note(
-            request,
-            "upload",
-            rows=made.rows.height,
-            target=made.file_name,
-            sheets=len(made.sheets),
-            counts=dict(made.counts),
-        )
-        return go(f"/feedback/preview?token={token}")
+        note(request, "upload", rows=made.rows, target=made.file_name, sheets=made.sheets, counts=made.counts)
+        return go(f"/feedback/preview?token={made.token}")
 
     return await run_in_threadpool(noted)
 
