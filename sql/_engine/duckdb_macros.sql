@@ -24,7 +24,6 @@ CREATE MACRO check_value(x) AS ((12 - (
     + digit(x, 7) * 2 + digit(x, 8) * 1 + digit(x, 9) * 6 + digit(x, 10) * 3 + digit(x, 11) * 7 + digit(x, 12) * 9
     + digit(x, 13) * 10 + digit(x, 14) * 5 + digit(x, 15) * 8 + digit(x, 16) * 4 + digit(x, 17) * 2
 ) % 11) % 11);
-CREATE MACRO check_char(x) AS substr('0123456789X', check_value(x) + 1, 1);
 
 -- forms of a certificate number
 CREATE MACRO has_18_form(x) AS (length(x) = 18 AND regexp_full_match(x, '[0-9]{17}[0-9X]'));
@@ -32,22 +31,25 @@ CREATE MACRO has_15_form(x) AS (
     length(x) = 15 AND regexp_full_match(x, '[0-9]{15}')
     AND try_cast('19' || substr(x, 7, 2) || '-' || substr(x, 9, 2) || '-' || substr(x, 11, 2) AS DATE) IS NOT NULL
 );
+-- the 17 digits of a 15-digit number and their check value: what 19 adds to the sum is a multiple of 11
+CREATE MACRO digits_17(x) AS (substr(x, 1, 6) || '19' || substr(x, 7, 9));
+CREATE MACRO check_value_15(x) AS ((12 - (
+    digit(x, 1) * 7 + digit(x, 2) * 9 + digit(x, 3) * 10 + digit(x, 4) * 5 + digit(x, 5) * 8 + digit(x, 6) * 4
+    + digit(x, 7) * 6 + digit(x, 8) * 3 + digit(x, 9) * 7 + digit(x, 10) * 9 + digit(x, 11) * 10 + digit(x, 12) * 5
+    + digit(x, 13) * 8 + digit(x, 14) * 4 + digit(x, 15) * 2
+) % 11) % 11);
 -- 15 digits in their 18-digit form; every other number as it is
 CREATE MACRO number_text(x) AS (
-    CASE
-        WHEN has_15_form(x)
-            THEN substr(x, 1, 6) || '19' || substr(x, 7, 9) || check_char(substr(x, 1, 6) || '19' || substr(x, 7, 9))
-        ELSE x
-    END
+    CASE WHEN has_15_form(x) THEN digits_17(x) || substr('0123456789X', check_value_15(x) + 1, 1) ELSE x END
 );
--- A number as a 64-bit integer: 17 digits times 16 plus the check value; any other text as minus its hash.
-CREATE MACRO number_key_18(x) AS (
-    substr(x, 1, 17)::BIGINT * 16 + (CASE substr(x, 18, 1) WHEN 'X' THEN 10 ELSE ascii(substr(x, 18, 1)) - 48 END)
-);
+-- A number as a 64-bit integer: 17 digits times 16 plus the check value; any other text as minus its hash. Spelled out for
+-- both lengths: macros are put in as text, and one number written by another was most of the time to plan a step.
 CREATE MACRO number_key(x) AS (
     CASE
-        WHEN has_18_form(x) THEN number_key_18(x)
-        WHEN has_15_form(x) THEN number_key_18(number_text(x))
+        WHEN has_18_form(x)
+            THEN substr(x, 1, 17)::BIGINT * 16
+                + (CASE substr(x, 18, 1) WHEN 'X' THEN 10 ELSE ascii(substr(x, 18, 1)) - 48 END)
+        WHEN has_15_form(x) THEN digits_17(x)::BIGINT * 16 + check_value_15(x)
         WHEN x IS NOT NULL THEN -hash60(x) - 1
     END
 );
