@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,4 +30,27 @@ def templates_compiled_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jinja2.Environment, "compile", compile_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_waits_for_the_disk() -> Iterator[None]:
+    """No test cuts the power, and what a killed process wrote stays without a sync: a portal alone waits thousands of times."""
+
+    class Unsynced(sqlite3.Connection):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            super().execute("PRAGMA synchronous = OFF")
+
+        def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+            return super().execute("SELECT 1" if sql.startswith("PRAGMA synchronous") else sql, *arguments)
+
+    connect = sqlite3.connect
+
+    def connect_unsynced(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        return connect(*arguments, **{"factory": Unsynced, **named})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        patch.setattr(sqlite3, "connect", connect_unsynced)
         yield

@@ -18,7 +18,7 @@ def macros() -> duckdb.DuckDBPyConnection:
     return con
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     place=st.from_regex(r"[0-9]{6}", fullmatch=True),
     born=st.dates(date(1900, 1, 1), date(1999, 12, 31)),

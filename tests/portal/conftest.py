@@ -4,12 +4,29 @@ import fcntl
 import os
 import shutil
 
+import argon2
 import pytest
 from anyio.from_thread import start_blocking_portal
+
+from canbao.portal import passwords
 
 from .kit import Browser, Installation
 from .office import Office
 from .published import link_home, make_home
+
+
+@pytest.fixture(scope="session")
+def costly_hashes():
+    """How passwords are hashed outside of tests."""
+    return passwords._HASHER
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes(costly_hashes):
+    """What keeps guessers out costs a twentieth of a second at each of hundreds of sign-ins."""
+    passwords._HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1, hash_len=32, salt_len=16)
+    yield
+    passwords._HASHER = costly_hashes
 
 
 @pytest.fixture(scope="session", autouse=True)
