@@ -53,7 +53,7 @@ demo: setup
 	@$(BIN)/python -m canbao.demo .demo
 
 test: setup browser oidc
-	@$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 prove: setup browser
 	@$(BIN)/python -m pytest -q -m slow

@@ -81,7 +81,8 @@ def call(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command with the tiny build and without the flow engine in this process; afterwards all is as before."""
     import pytest
 
-    importlib.import_module("canbao.engine.duckdb")  # it takes the real steps' name with it: not while they are away
+    for name in ("canbao.engine.duckdb", "canbao.reports.rulebook"):
+        importlib.import_module(name)  # it takes the real steps' name with it: not while they are away
     said, told = io.StringIO(), io.StringIO()
     mask = os.umask(0)
     os.umask(mask)
