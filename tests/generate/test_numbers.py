@@ -32,6 +32,19 @@ def test_numbers_differ_within_and_between_blocks() -> None:
     assert pl.concat(both).n_unique() == 40_000
 
 
+def test_numbers_differ_where_more_are_born_on_a_day_than_the_first_areas_have_numbers_for() -> None:
+    born, sex = np.full(600, days(2005, 4, 5)), np.array([1, 2] * 300)
+    blocks = [numbers.certno(numbers.body17(born, sex, block, 136)) for block in (0, 1, 135)]
+    assert pl.concat(blocks).n_unique() == 1800
+    areas = pl.concat(blocks).str.slice(0, 6).cast(pl.Int64)
+    beyond = areas.filter(areas.is_in(numbers.MORE_AREAS.tolist()))
+    assert len(beyond) == 3 * (600 - 2 * (numbers.PER_DAY_AND_SEX // 136))
+    for number in blocks[2]:
+        with pytest.raises((InvalidComponent, KeyError)):
+            ric.get_birth_place(number)
+        assert int(number[14:17]) <= 995
+
+
 def test_sex_and_birth_stand_in_the_number() -> None:
     birth = np.array([days(1990, 2, 28), days(2024, 2, 29)])
     man, woman = numbers.certno(numbers.body17(birth, np.array([1, 2]), 0, 1))
@@ -56,4 +69,4 @@ def test_credit_codes_are_right_and_of_no_region() -> None:
 
 def test_nobody_wins_more_places_than_a_day_has() -> None:
     with pytest.raises(ValueError, match="one day"):
-        numbers.body17(np.zeros(9000, dtype=np.int64), np.ones(9000, dtype=np.int64), 0, 1)
+        numbers.body17(np.zeros(9000, dtype=np.int64), np.ones(9000, dtype=np.int64), 0, 136)

@@ -2,7 +2,9 @@
 
 - Certificate numbers (GB 11643) use area codes 500191-500199 and 500291-500299. GB/T 2260 has given Chongqing
   500101-500120, 500151-500156 (districts), 500221-500243 (counties) and 500381-500384 (cities, until 2006);
-  none of the eighteen codes used here was ever assigned in any edition, so no real number begins with one.
+  none of the eighteen codes used here was ever assigned in any edition, so no real number begins with one. In a large
+  city more people are born on one day than they have numbers for: those beyond have codes of 500301-500399 and
+  500401-500499 that were never assigned either.
 - Telephones begin with 100: mobile numbers begin with 13 to 19, and no service has eleven digits that way.
 - Unified social credit codes (GB 32100) carry the region 500199, which no registration authority has.
 - Birth certificates begin with Z9; provinces use other letters.
@@ -15,6 +17,9 @@ AREAS = np.array([*range(500191, 500200), *range(500291, 500300)], dtype=np.int6
 # 996 to 999 were for those born before 1900 in 15-digit numbers: never used here.
 _SEQUENCES = 497
 PER_DAY_AND_SEX = _SEQUENCES * len(AREAS)
+MORE_AREAS = np.array([*range(500301, 500381), *range(500385, 500400), *range(500401, 500500)], dtype=np.int64)
+_STRIDE = 5077
+"""A prime that divides neither number of slots: it spreads the numbers over areas and sequences."""
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -40,7 +45,7 @@ def body17(birth: np.ndarray, sex: np.ndarray, block: int, blocks: int) -> np.nd
     """The first 17 digits of certificate numbers, all different, also between blocks.
 
     Each (birth date, sex) has 18 areas times 497 sequence numbers; every block owns an equal share of them, so that
-    blocks need not know of each other.
+    blocks need not know of each other. Who is beyond the share has a number of the further areas.
 
     Args:
         birth: Birth dates, days since 1970-01-01.
@@ -50,22 +55,28 @@ def body17(birth: np.ndarray, sex: np.ndarray, block: int, blocks: int) -> np.nd
 
     Returns:
         Integers of 17 digits.
+
+    Raises:
+        ValueError: More people of one sex born on one day than there are numbers.
     """
     share = PER_DAY_AND_SEX // blocks
+    more = _SEQUENCES * len(MORE_AREAS) // blocks
     group = birth.astype(np.int64) * 2 + (sex == 2)
     order = np.argsort(group, kind="stable")
     ordered = group[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     lengths = np.diff(np.r_[starts, len(ordered)])
-    if len(lengths) and lengths.max() > share:
-        raise ValueError(f"more than {share} people of one sex born on one day in one block")
+    if len(lengths) and lengths.max() > share + more:
+        raise ValueError(f"more than {share + more} people of one sex born on one day in one block")
     rank = np.empty(len(birth), dtype=np.int64)
     rank[order] = np.arange(len(ordered)) - np.repeat(starts, lengths)
-    slot = block * share + rank
-    # A stride that has no factor in common with 8946 spreads the numbers over areas and sequences.
-    slot = (slot * 5077 + birth.astype(np.int64) * 1009) % PER_DAY_AND_SEX
-    area = AREAS[slot % len(AREAS)]
-    sequence = (slot // len(AREAS)) * 2 + np.where(sex == 2, 2, 1)
+    beyond = rank >= share
+    slot = np.where(beyond, block * more + rank - share, block * share + rank)
+    slots = np.where(beyond, _SEQUENCES * len(MORE_AREAS), PER_DAY_AND_SEX)
+    slot = (slot * _STRIDE + birth.astype(np.int64) * 1009) % slots
+    areas = np.where(beyond, len(MORE_AREAS), len(AREAS))
+    area = np.where(beyond, MORE_AREAS[slot % len(MORE_AREAS)], AREAS[slot % len(AREAS)])
+    sequence = (slot // areas) * 2 + np.where(sex == 2, 2, 1)
     return area * 10**11 + yyyymmdd(birth) * 1000 + sequence
 
 
