@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,6 +60,10 @@ PREVIOUS = {
 FEW_ROWS = 122_880
 """A row group of DuckDB: of fewer rows there is nothing to share out, and a second thread costs more than it does."""
 
+MEMORY = 5500
+"""Megabytes for the build. With 2,000 the table of 3.4 million persons took half as much processor time again, and
+twice the time, for what was moved to disk and back. With what Python holds besides, a night is to stay below 8 GB."""
+
 _PUBLISHED_AS = {"file": "load_file"}
 
 
@@ -98,8 +103,8 @@ class Warehouse:
 
     Args:
         folder: emptied when opened.
-        memory_limit: as DuckDB understands it (`3GB`), by the number of rows where not given; what does not fit
-            spills into the folder.
+        memory_limit: as DuckDB understands it (`3GB`); MEMORY where not given, and no more than half of what the
+            machine has. What does not fit spills into the folder.
         threads: number of cores to use; where not given all of them, and one alone for sources of few rows.
     """
 
@@ -107,15 +112,14 @@ class Warehouse:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.folder = folder
-        self._memory_limit, self._threads = memory_limit, threads
+        self._threads = threads
         self._written: dict[str, Path] = {}
         config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": str(folder / "tmp"),
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
         }
-        if memory_limit:
-            config["memory_limit"] = memory_limit
+        config["memory_limit"] = memory_limit or f"{min(MEMORY, _physical_memory() // 2)}MB"
         if threads:
             config["threads"] = threads
         # In memory tables are written once and read a few times: compressing them into a file doubled the build's time.
@@ -184,8 +188,6 @@ class Warehouse:
         """
         files = intake.files.filter(pl.col("state") == "accepted")
         total = int(files["rows_accepted"].sum() or 0)
-        if not self._memory_limit:
-            self.con.execute(f"SET memory_limit = '{_memory(total)}MB'")
         if not self._threads and total <= FEW_ROWS:
             self.con.execute("SET threads = 1")
         self._load("staged_file", files.select("file_no", "source", "delivery", "file", "sha256", "rows_accepted"))
@@ -273,9 +275,9 @@ class Warehouse:
         self.con.unregister("loading")
 
 
-def _memory(rows: int) -> int:
-    """Megabytes for the build of that many source rows: 2.1 GB for 3.4 million people, 5.6 GB for 34 million."""
-    return 1700 + rows * 12 // 1_000_000
+def _physical_memory() -> int:
+    """Megabytes that the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
 
 
 def _published(folder: Path | None, table: str) -> Path | None:
