@@ -63,7 +63,7 @@ stranger_name AS (
 
 SELECT
     i.person_key,
-    i.source_bits,
+    k.source_bits,
     p.person_key IS NOT NULL AS in_population,
     coalesce(p.psn_name, b.psn_name, n.psn_name) AS psn_name,
     coalesce(CASE WHEN p.gend IN ('1', '2') THEN p.gend END, i.number_gend, b.gend, p.gend) AS gend,
@@ -82,6 +82,7 @@ SELECT
     b.mother_name,
     b.person_key IS NOT NULL AND p.person_key IS NULL AS known_from_birth
 FROM person_identity AS i
+INNER JOIN person_key AS k ON i.person_key = k.person_key
 CROSS JOIN run
 LEFT JOIN population_person AS p ON i.person_key = p.person_key
 LEFT JOIN birth_person AS b ON i.person_key = b.person_key

@@ -16,7 +16,6 @@ linked AS (
 main AS (
     SELECT
         k.person_key,
-        k.source_bits,
         -- a birth certificate's number gives way to a certificate number
         coalesce(
             p.number_key, CASE WHEN l.number_key >= 0 OR k.person_key < 0 THEN l.number_key END, k.person_key
@@ -34,21 +33,6 @@ written AS (
     GROUP BY number_key
 ),
 
-seen_15 AS (
-    SELECT DISTINCT number_key
-    FROM number_seen
-    WHERE number_key >= 0 AND length(number) = 15
-),
-
-only_15 AS (
-    SELECT s.number_key
-    FROM seen_15 AS s
-    WHERE
-        NOT EXISTS (SELECT 1 FROM population_row AS p WHERE p.number_key = s.number_key AND length(p.certno) = 18)
-        AND NOT EXISTS (SELECT 1 FROM relation_row AS r WHERE r.number_key = s.number_key AND length(r.certno) = 18)
-        AND NOT EXISTS (SELECT 1 FROM other_row AS o WHERE o.number_key = s.number_key AND length(o.certno) = 18)
-),
-
 other_type AS (
     -- the certificate's type as the enrollment by this very number says it, for who is not in the population
     SELECT number_key, min(psn_cert_type) AS psn_cert_type
@@ -60,7 +44,6 @@ other_type AS (
 texted AS (
     SELECT
         m.person_key,
-        m.source_bits,
         m.number_key,
         coalesce(m.psn_cert_type, t.psn_cert_type, '01') AS psn_cert_type,
         CASE WHEN m.number_key >= 0 THEN key_text(m.number_key) ELSE w.number END AS number,
@@ -70,7 +53,7 @@ texted AS (
     FROM main AS m
     LEFT JOIN written AS w ON m.number_key = w.number_key
     LEFT JOIN written AS f ON m.person_key = f.number_key
-    LEFT JOIN only_15 AS o ON m.number_key = o.number_key
+    LEFT JOIN number_15 AS o ON m.number_key = o.number_key
     LEFT JOIN other_type AS t ON m.number_key = t.number_key
 ),
 
@@ -87,7 +70,6 @@ dated AS (
 SELECT
     d.person_key,
     keyed_hash(s.secret, d.first_number) AS person_id,
-    d.source_bits,
     d.number_key,
     d.first_number,
     CASE WHEN d.is_certno THEN d.number END AS certno,

@@ -35,6 +35,13 @@
 --   insu_admdvs_b: its place as delivered
 --   evidence: what the decision rests on
 WITH
+relation_file AS (
+    -- of the two sources alone, one by one: files of others do not matter here
+    SELECT file_no, file FROM staged_file WHERE source = 'enrollment'
+    UNION ALL
+    SELECT file_no, file FROM staged_file WHERE source = 'enrollment_elsewhere'
+),
+
 paired AS (
     SELECT
         p.person_key,
@@ -254,8 +261,8 @@ INNER JOIN person_identity AS i ON m.person_key = i.person_key
 INNER JOIN person_fact AS f ON m.person_key = f.person_key
 INNER JOIN duplicate_relation AS a ON m.no_a = a.row_no
 INNER JOIN duplicate_relation AS b ON m.no_b = b.row_no
-LEFT JOIN staged_file AS fa ON a.row_no // 4294967296 = fa.file_no
-LEFT JOIN staged_file AS fb ON b.row_no // 4294967296 = fb.file_no
+LEFT JOIN relation_file AS fa ON a.row_no // 4294967296 = fa.file_no
+LEFT JOIN relation_file AS fb ON b.row_no // 4294967296 = fb.file_no
 LEFT JOIN duplicate_relation AS k ON m.kept_no = k.row_no
 LEFT JOIN student_person AS s ON m.person_key = s.person_key
 LEFT JOIN code_rule AS c ON m.rule_id = c.code

@@ -1,0 +1,16 @@
+-- title: 仅见15位写法的号码 / numbers that every source writes with 15 digits
+-- grain: one row per number
+-- rules: NB-2
+WITH
+seen_15 AS (
+    SELECT DISTINCT number_key
+    FROM number_seen
+    WHERE number_key >= 0 AND length(number) = 15
+)
+
+SELECT s.number_key
+FROM seen_15 AS s
+WHERE
+    NOT EXISTS (SELECT 1 FROM population_row AS p WHERE p.number_key = s.number_key AND length(p.certno) = 18)
+    AND NOT EXISTS (SELECT 1 FROM relation_row AS r WHERE r.number_key = s.number_key AND length(r.certno) = 18)
+    AND NOT EXISTS (SELECT 1 FROM other_row AS o WHERE o.number_key = s.number_key AND length(o.certno) = 18)
