@@ -90,8 +90,6 @@ def read_step(path: Path) -> Step:
             break
     if "title" not in head or "grain" not in head:
         raise ValueError(f"{path}: a step needs a title and a grain")
-    body = "\n".join(line.split("--", 1)[0] for line in text.splitlines())
-    ctes = set(_CTE.findall(body))
     return Step(
         name=path.stem,
         path=path,
@@ -101,8 +99,14 @@ def read_step(path: Path) -> Step:
         rules=_split(head.get("rules", "")),
         order_by=_split(head.get("publish", "")),
         columns=columns,
-        reads=frozenset(set(_REFERENCE.findall(body)) - ctes),
+        reads=references(text),
     )
+
+
+def references(sql: str) -> frozenset[str]:
+    """Names of the tables that a query reads, after FROM and JOIN."""
+    body = "\n".join(line.split("--", 1)[0] for line in sql.splitlines())
+    return frozenset(set(_REFERENCE.findall(body)) - set(_CTE.findall(body)))
 
 
 def _split(text: str) -> tuple[str, ...]:

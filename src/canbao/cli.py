@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--reason", action="append", default=[], metavar="TEXT", help="why; one for all --accept, or one for each"
     )
+    run.add_argument("--full", action="store_true", help="compute every table anew, take nothing over from last night")
 
     schedule = _command(commands, "schedule", _schedule, "serve the nightly flow as a Prefect deployment")
     _common(schedule)
@@ -233,6 +234,7 @@ def _run(arguments: argparse.Namespace) -> int:
             wait=arguments.wait,
             memory_limit=arguments.memory_limit,
             threads=arguments.threads,
+            full=arguments.full,
         ),
         verbose=arguments.verbose,
     )

@@ -34,6 +34,7 @@ class Home:
         self.landing = root / "landing"
         self.staged = root / "staged"
         self.warehouse = root / "warehouse"
+        self.steps = root / "steps"
         self.published = root / "published"
         self.current = self.published / "current"
         self.history = root / "history"

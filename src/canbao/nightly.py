@@ -29,13 +29,12 @@ from canbao.rules import Rules, load_rules
 from canbao.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    import duckdb
-
     from canbao.engine import Warehouse
     from canbao.intake import IntakeResult, SourceDef
     from canbao.intake.growing import Look
     from canbao.quality.catalogue import Measure
     from canbao.quality.releases import Release
+    from canbao.stepstore import StepStore
 
 STAGES = ("land", "stage", "check", "build", "audit", "publish")
 """In this order; each is a function of this module that takes the night."""
@@ -58,6 +57,7 @@ class Options:
         wait: Seconds to wait for another run on the home.
         memory_limit: Of the warehouse, as DuckDB understands it.
         threads: Cores to use.
+        full: Compute every table anew instead of taking over what is as it was.
     """
 
     landing: Path
@@ -72,6 +72,7 @@ class Options:
     wait: float = 0.0
     memory_limit: str | None = None
     threads: int | None = None
+    full: bool = False
 
 
 @dataclass
@@ -96,6 +97,8 @@ class Night:
     replaced: dict[str, int] = field(default_factory=dict)
     intake_: "IntakeResult | None" = None
     warehouse_: "Warehouse | None" = None
+    store_: "StepStore | None" = None
+    reused: list[str] = field(default_factory=list)
     draft_: publish.Draft | None = None
     previous: Path | None = None
     seen: "Look | None" = None
@@ -125,6 +128,12 @@ class Night:
         """What `stage` opened."""
         assert self.warehouse_ is not None
         return self.warehouse_
+
+    @property
+    def store(self) -> "StepStore":
+        """The tables of the last night."""
+        assert self.store_ is not None
+        return self.store_
 
     @property
     def draft(self) -> publish.Draft:
@@ -343,7 +352,9 @@ def land(night: Night) -> int:
 
 def stage(night: Night) -> int:
     """Open a new warehouse with the sources (newest row of each key) and the run's parameters."""
+    from canbao.build import load_steps
     from canbao.engine import RunParameters, Warehouse
+    from canbao.stepstore import StepStore
 
     night.previous = previous_publication(
         night.home, night.options.as_of, night.insured_year, night.options.jurisdiction
@@ -359,6 +370,9 @@ def stage(night: Night) -> int:
     night.warehouse_ = Warehouse(
         night.home.warehouse, memory_limit=night.options.memory_limit, threads=night.options.threads
     )
+    build_steps = [step for step in load_steps() if not step.judges]
+    night.store_ = StepStore(night.home.steps, night.warehouse, build_steps, reuse=not night.options.full)
+    night.warehouse.store = night.store_
     night.warehouse.load_parameters(parameters)
     night.warehouse.register_sources(night.intake, night.definitions)
     repair.load_known(night)
@@ -380,26 +394,40 @@ def check(night: Night) -> int:
 
 
 def build(night: Night) -> int:
-    """Run the SQL steps in the order of their references; inner tables go when nobody reads them any more."""
+    """Run the SQL steps in the order of their references; inner tables go when nobody reads them any more.
+
+    A table that would come out as last night's is taken over (canbao.stepstore).
+    """
     from canbao.build import last_readers, load_steps
 
     first, then = measures.after_count([step for step in load_steps() if not step.judges])
     done = last_readers((*first, *then))
     with night.timed("build", "measure_def"):
         measures.prepare(night)
+    store = night.store
+    with night.timed("build", "taken_over"):
+        store.begin(measures.queries(night) if then else ())
     total = 0
+    entries = {}
     for step in (*first, None, *then):
         if step is None:
             with night.timed("build", "measure_count") as entry:
                 entry["rows"] = measures.count(night) if then else 0
             with night.timed("build", "wrong_row") as entry:
                 entry["rows"] = measures.collect(night) if then else 0
+            store.forget()
             continue
         with night.timed("build", step.name) as entry:
-            entry["rows"] = night.warehouse.run_step(step)
+            entry["rows"] = store.run_step(step)
+        entries[step.name] = entry
         total += entry["rows"]
         for table in done.get(step.name, []):
-            night.warehouse.drop(table)
+            store.release(table)
+    with night.timed("build", "kept"):
+        store.finish()
+    night.reused = store.reused()
+    for name in night.reused:
+        entries[name]["reused"] = True
     return total
 
 
@@ -494,7 +522,7 @@ def _add(night: Night, checks: list[Check]) -> None:
 def _intake_tables(night: Night) -> None:
     con = night.warehouse.con
     frames = {
-        "load_file": received.load_file_frame(night.intake, _replaced(con)),
+        "load_file": received.load_file_frame(night.intake, _replaced(night.warehouse)),
         "quarantine": received.quarantine_frame(night.intake),
     }
     for table, frame in frames.items():
@@ -503,13 +531,14 @@ def _intake_tables(night: Night) -> None:
         con.unregister("loading")
 
 
-def _replaced(con: "duckdb.DuckDBPyConnection") -> dict[int, int]:
+def _replaced(warehouse: "Warehouse") -> dict[int, int]:
     """Rows that a later delivery or a later line replaced, per file."""
+    con = warehouse.con
     counts: dict[int, int] = {}
     for (table,) in con.execute("SHOW TABLES").fetchall():
         if table.startswith("superseded_"):  # file and line of a row are one number, see the engine
             counts.update(con.execute(f"SELECT row_no // 4294967296, count(*) FROM {table} GROUP BY ALL").fetchall())
-    return counts
+    return {warehouse.taken_number(number): rows for number, rows in counts.items()}
 
 
 MAIN_MEASURES = {
@@ -591,6 +620,7 @@ def _manifest(night: Night, finished: datetime) -> dict[str, Any]:
         "code": {"version": version("canbao"), "sha256": publish.code_digest()},
         "key_fingerprint": fingerprint(night.key),
         "missed_nights": [day.isoformat() for day in night.missed],
+        "taken_over": night.reused,
         "previous_publication": f"{night.previous.parent.name}/{night.previous.name}" if night.previous else None,
         "inputs": {
             "files": files,

@@ -90,6 +90,7 @@ def report_data(night: "Night") -> dict[str, Any]:
         "figures": night.figures,
         "earlier": _earlier(night),
         "checks": [check.as_dict() for check in night.checks],
+        "taken_over": night.reused,
         "timings": night.timings,
     }
 
@@ -150,9 +151,16 @@ def report_markdown(night: "Night", data: Mapping[str, Any] | None = None) -> st
     lines += ["", "## 检查", "", f"共 {len(night.checks)} 项，未通过或未能计算 {len(failing)} 项。", ""]
     lines += [f"- [{check.check_id}] {check.message or check.title}".replace("\n", "\n  ") for check in failing]
     lines += [f"- 已放行 {check.check_id}：{check.accepted}" for check in night.checks if check.accepted]
+    if data["taken_over"]:
+        lines += [
+            "",
+            f"沿用上一次运行的表：{len(data['taken_over'])} 张。其来文、参数和程序均未变化，结果与重新编制相同；"
+            "要全部重新编制，请加 --full。",
+        ]
     lines += ["", "## 用时", "", "| 阶段 | 步骤 | 秒 | 行数 |", "|---|---|---:|---:|"]
     lines += [
-        f"| {entry['stage']} | {entry['step'] or '（合计）'} | {entry['seconds']:.2f} | {_number(entry['rows'])} |"
+        f"| {entry['stage']} | {entry['step'] or '（合计）'}{'（沿用）' if entry.get('reused') else ''} "
+        f"| {entry['seconds']:.2f} | {_number(entry['rows'])} |"
         for entry in data["timings"]
         if "seconds" in entry
     ]

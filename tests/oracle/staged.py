@@ -8,7 +8,6 @@ import polars as pl
 from canbao.build import load_steps
 from canbao.engine import RunParameters, Warehouse
 from canbao.intake import load_definitions
-from canbao.paths import sql_dir
 from canbao.rules import Rules
 
 from .life import EMPLOYERS, Life
@@ -81,7 +80,6 @@ def build(lives: list[Life], rules: Rules, insured_year: int, tables: list[str],
         "CREATE TABLE staged_file "
         "(file_no INTEGER, source VARCHAR, delivery DATE, file VARCHAR, sha256 VARCHAR, rows_accepted BIGINT)"
     )
-    newest = (sql_dir() / "_engine" / "newest_row.sql").read_text("utf-8")
     given = _columns(lives)
     for file_no, (name, definition) in enumerate(load_definitions().items(), 1):
         types = {f.name: f.type for f in definition.fields}
@@ -99,10 +97,7 @@ def build(lives: list[Life], rules: Rules, insured_year: int, tables: list[str],
         )
         if values:
             con.unregister("loading")
-        script = newest.format(source=name, key=", ".join(definition.key), first_key=definition.key[0])
-        for statement in script.split(";"):
-            if statement.strip():
-                con.execute(statement)
+        warehouse.keep_newest_rows(definition)
     steps = {step.name: step for step in load_steps()}
     needed: set[str] = set()
     waiting = [*tables, "person_identity", "person_number"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,12 +15,14 @@ import duckdb
 import polars as pl
 
 from canbao.build import Step, load_steps
-from canbao.home import read_json
+from canbao.home import fingerprint, read_json
 from canbao.paths import package_dir, sql_dir
+from canbao.publish import file_digest
 from canbao.rules import Rules
 
 if TYPE_CHECKING:
     from canbao.intake import IntakeResult, SourceDef
+    from canbao.stepstore import StepStore
 
 _TYPES = {
     "date": "DATE",
@@ -63,6 +65,9 @@ FEW_ROWS = 122_880
 MEMORY = 5500
 """Megabytes for the build. With 2,000 the table of 3.4 million persons took half as much processor time again, and
 twice the time, for what was moved to disk and back. With what Python holds besides, a night is to stay below 8 GB."""
+
+FILES_OF_A_SOURCE = 1 << 20
+"""Numbers of files that each source has to itself: what one source delivers does not renumber the rows of others."""
 
 _PUBLISHED_AS = {"file": "load_file"}
 
@@ -114,6 +119,12 @@ class Warehouse:
         self.folder = folder
         self._threads = threads
         self._written: dict[str, Path] = {}
+        self._digests: dict[str, str] = {}
+        self._views: set[str] = set()
+        self._versions: dict[str, str] = {}
+        self._deliveries: dict[str, str] = {}
+        self._file_numbers: dict[int, int] = {}
+        self.store: StepStore | None = None
         config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": str(folder / "tmp"),
             "preserve_insertion_order": False,
@@ -148,6 +159,7 @@ class Warehouse:
         row = {"as_of": run.as_of, "insured_year": run.insured_year, "jurisdiction": run.rules.jurisdiction}
         self._load("run_input", pl.DataFrame([row]))
         self._load("secret", pl.DataFrame([{"secret": run.key.hex()}]))
+        self._versions["secret"] = fingerprint(run.key)  # which is on the disk anyway, unlike a digest of its rows
         self._load("builtin_division", _builtin_divisions(run.rules.jurisdiction))
         self.load_codes()
         self.load_previous(run)
@@ -167,6 +179,9 @@ class Warehouse:
             source = f"read_parquet('{_quoted(file)}')" if file else "(SELECT 1 WHERE false)"
             chosen = ", ".join(f"{name if file else 'NULL'}::{kind} AS {name}" for name, kind in columns.items())
             self.con.execute(f"CREATE OR REPLACE VIEW previous_{table} AS SELECT {chosen} FROM {source}")
+            entry = manifest.get("tables", {}).get(_PUBLISHED_AS.get(table, table), {})
+            if file is None or "sha256" in entry:  # else its rows are looked at, like those of any other table
+                self._versions[f"previous_{table}"] = entry["sha256"] if file else "none"
         rows = []
         if folder is not None:
             was = {entry["name"]: entry["value"] for entry in manifest.get("rules", {}).get("parameters", [])}
@@ -185,8 +200,10 @@ class Warehouse:
         """Makes `staged_<source>` (all accepted rows) and `src_<source>` (the newest row of each key) for each source.
 
         Both have the definition's fields and `row_no` (file and line as one number), `file_no`, `line_no`, `delivery`.
+        The number of a file is its own: one of another source does not change it, nor does a later one of its source.
         """
-        files = intake.files.filter(pl.col("state") == "accepted")
+        files = _numbered(intake.files.filter(pl.col("state") == "accepted"), definitions)
+        self._file_numbers = dict(zip(files["file_no"], files["taken_no"], strict=True))
         total = int(files["rows_accepted"].sum() or 0)
         if not self._threads and total <= FEW_ROWS:
             self.con.execute("SET threads = 1")
@@ -195,14 +212,61 @@ class Warehouse:
             own = files.filter(pl.col("source") == name)
             rows = _staged(definition, own) if len(own) else _empty(definition)
             self.con.execute(f"CREATE VIEW staged_{name} AS {rows}")
+            places = [[number, Path(path).stem] for number, path in own.select("file_no", "staged_path").rows()]
+            self._versions[f"staged_{name}"] = self._versions[f"src_{name}"] = json.dumps(places)
+            self._deliveries[name] = json.dumps([str(day) for day in own["delivery"]])
             self.keep_newest_rows(definition)
 
     def keep_newest_rows(self, definition: SourceDef) -> None:
         """Makes `superseded_<source>` (row_no) and the view `src_<source>` over `staged_<source>`."""
-        template = (sql_dir() / "_engine" / "newest_row.sql").read_text("utf-8")
-        self.con.execute(
-            template.format(source=definition.name, key=", ".join(definition.key), first_key=definition.key[0])
+        words = {"source": definition.name, "key": ", ".join(definition.key), "first_key": definition.key[0]}
+        superseded, newest = (
+            (sql_dir() / "_engine" / f"{name}.sql").read_text("utf-8").format(**words)
+            for name in ("superseded_row", "newest_row")
         )
+        if self.store is None:
+            self.con.execute(f"CREATE OR REPLACE TABLE superseded_{definition.name} AS\n{superseded}")
+        else:
+            marks = [self._versions[f"staged_{definition.name}"]]
+            self.store.select_into(f"superseded_{definition.name}", superseded, marks)
+        self.con.execute(newest)
+
+    def taken_number(self, file_no: int) -> int:
+        """The intake's number of a file that has `file_no` here."""
+        return self._file_numbers[file_no]
+
+    def version(self, table: str, columns: Sequence[str]) -> str | None:
+        """What tells whether a source, a table last published or the key is as it was; None: its rows must tell.
+
+        Args:
+            table: A relation that is there before the first step.
+            columns: Those that matter.
+        """
+        found = self._versions.get(table)
+        if found is not None and "delivery" in columns:
+            found += self._deliveries[table.partition("_")[2]]
+        return found
+
+    def adopt(self, step: Step, path: Path, digest: str) -> None:
+        """Have a file as a step's table.
+
+        Args:
+            step: The step; one that is published is published with this very file.
+            path: The Parquet file, on the warehouse's file system.
+            digest: Its SHA-256.
+        """
+        self.con.execute(f"CREATE VIEW {step.name} AS SELECT * FROM read_parquet('{_quoted(path)}')")
+        self._views.add(step.name)
+        if step.published:
+            self._written[step.name], self._digests[step.name] = path, digest
+
+    def written(self, table: str) -> Path | None:
+        """The file of a published step's table."""
+        return self._written.get(table)
+
+    def note_digest(self, table: str, digest: str) -> None:
+        """Have the digest of a published step's file known before it is asked for."""
+        self._digests[table] = digest
 
     def run_step(self, step: Step) -> int:
         """Runs a step into a table of its name and returns the number of rows.
@@ -231,11 +295,16 @@ class Warehouse:
 
     def drop(self, table: str) -> None:
         """Gives back the room of a table that nobody reads any more."""
-        self.con.execute(f"DROP TABLE IF EXISTS {table}")
+        if table not in self._views:  # a view takes no room
+            self.con.execute(f"DROP TABLE IF EXISTS {table}")
 
     def columns(self, table: str) -> list[str]:
         """Names of a table's columns in order."""
-        return [row[0] for row in self.con.execute(f"DESCRIBE {table}").fetchall()]
+        return list(self.types(table))
+
+    def types(self, table: str) -> dict[str, str]:
+        """Columns of a table, in order, with their types."""
+        return {row[0]: row[1] for row in self.con.execute(f"DESCRIBE {table}").fetchall()}
 
     def write_table(self, table: str, path: Path, order_by: list[str] | tuple[str, ...]) -> TableFile:
         """Writes a table as Parquet in a fixed total order; a published step's file only gets its place.
@@ -252,8 +321,7 @@ class Warehouse:
             self._copy(table, self.columns(table), order_by, path)
         else:
             path.hardlink_to(written)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = self._digests.get(table) or file_digest(path)
         return TableFile(path, self.count(table), digest, path.stat().st_size)
 
     def _copy(self, source: str, columns: list[str], order_by: list[str] | tuple[str, ...], path: Path) -> None:
@@ -295,6 +363,14 @@ def _builtin_divisions(jurisdiction: str) -> pl.DataFrame:
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
+
+
+def _numbered(files: pl.DataFrame, definitions: Mapping[str, SourceDef]) -> pl.DataFrame:
+    """Accepted files with numbers of their source's own as `file_no`, in the same order; the intake's as `taken_no`."""
+    rank = {name: number for number, name in enumerate(sorted(definitions), 1)}
+    first = pl.col("source").replace_strict(rank, return_dtype=pl.Int32) * FILES_OF_A_SOURCE
+    number = pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("source")
+    return files.with_columns((first + number).cast(pl.Int32).alias("file_no"), taken_no="file_no")
 
 
 def _staged(definition: SourceDef, files: pl.DataFrame) -> str:

@@ -1,7 +1,7 @@
 """The measures of a night: counted in one pass per table, compared with past nights, judged by Great Expectations."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ COUNTED = frozenset({"measure_count", "code_count", "wrong_row"})
 
 OWN_STEPS = frozenset({"measure_def", "measure_count"})
 """Names under which a night times what is done here besides the steps of `sql/7_quality`."""
+
+PLACES = ("division_successor", "division_now")
+"""Tables that lead the places of what was counted to the districts of today."""
 
 SEEN_PUBLICATIONS = 60
 """Publications whose files a delivery is compared with, so that an old file under a new date is seen."""
@@ -74,24 +77,37 @@ def count(night: "Night") -> int:
         Number of measures counted.
     """
     con, catalogue = night.warehouse.con, night.catalogue
+    into = night.store.select_into
+    night.store.need(PLACES)
     delivered = _delivered(night)
     for name in delivered:
         for field in night.definitions[name].fields:
             if field.codes is not None:
+                into("code_seen", _template("_code_seen").format(source=name, field=field.name))
                 con.execute(_template("_code_count").format(source=name, field=field.name, codes=field.codes))
-    groups: dict[tuple[str, str], list[Measure]] = {}
-    for name in delivered:
-        groups[f"src_{name}", night.definitions[name].county or "NULL"] = []
     existing = {row[0] for row in con.execute("SHOW TABLES").fetchall()}
     for measure in catalogue:
-        if measure.wrong and measure.table in existing:
-            groups.setdefault((measure.table, measure.division or "NULL"), []).append(measure)
-        elif measure.wrong:
+        if measure.wrong and measure.table not in existing:
             _not_computed(con, measure)
-    rows_of = {(f"src_{name}", night.definitions[name].county or "NULL"): name for name in delivered}
-    for (table, division), measures in groups.items():
-        scan(con, table, division, measures, rows_of.get((table, division)))
+    for table, division, measures, source in _scans(night):
+        if table in existing:
+            scan(con, table, division, measures, source, into=into)
     return len(con.execute("SELECT measure_id FROM measure_count WHERE division_code = ''").fetchall())
+
+
+def queries(night: "Night") -> list[str]:
+    """The queries by which `count` will look through the tables, before any of these is there."""
+    return [_scan(*one) for one in _scans(night)]
+
+
+def _scans(night: "Night") -> list[tuple[str, str, list[Measure], str | None]]:
+    """One per table and division: table, division, measures, and the source whose rows are counted too."""
+    sources = {(f"src_{name}", night.definitions[name].county or "NULL"): name for name in _delivered(night)}
+    groups: dict[tuple[str, str], list[Measure]] = {place: [] for place in sources}
+    for measure in night.catalogue:
+        if measure.wrong:
+            groups.setdefault((measure.table, measure.division or "NULL"), []).append(measure)
+    return [(*place, measures, sources.get(place)) for place, measures in groups.items()]
 
 
 def collect(night: "Night") -> int:
@@ -106,7 +122,13 @@ def collect(night: "Night") -> int:
 
 
 def scan(
-    con: "duckdb.DuckDBPyConnection", table: str, division: str, measures: Sequence[Measure], source: str | None = None
+    con: "duckdb.DuckDBPyConnection",
+    table: str,
+    division: str,
+    measures: Sequence[Measure],
+    source: str | None = None,
+    *,
+    into: Callable[[str, str], Any] | None = None,
 ) -> None:
     """Count measures of one table in one pass into `measure_count`; one that cannot be computed counts as null.
 
@@ -116,19 +138,28 @@ def scan(
         division: Expression of a row's division code, or NULL.
         measures: Measures over that table and division.
         source: Count its rows too, as `rows.<source>`.
+        into: Makes a table, given its name, of a query, given as the second, or takes it over from last night.
     """
     import duckdb
+
+    def count_all(some: Sequence[Measure], rows_of: str | None) -> None:
+        query = _scan(table, division, some, rows_of)
+        if into is None:
+            con.execute(f"CREATE OR REPLACE TABLE scanned AS\n{query}")
+        else:
+            into("scanned", query)
+        con.execute(_template("_measure_place"))
 
     if not measures and source is None:
         return
     try:
-        con.execute(_scan(table, division, measures, source))
+        count_all(measures, source)
     except duckdb.Error:  # one condition that cannot be computed must not hide the others
         if source is not None:
-            con.execute(_scan(table, division, [], source))
+            count_all([], source)
         for measure in measures:
             try:
-                con.execute(_scan(table, division, [measure], None))
+                count_all([measure], None)
             except duckdb.Error:
                 _not_computed(con, measure)
     if measures:  # of an empty table nothing is wrong

@@ -1,11 +1,6 @@
--- How often each code of a column comes, so that the next night can tell whether a code table changed, and which of them no
--- table has: few, so that the scan looks for these instead of looking up every row. What no table has may be anything, a
--- person's name too: it is counted under one sign, because the counts are published and kept (U9).
-CREATE OR REPLACE TEMP TABLE code_seen AS
-SELECT coalesce({field}, '') AS code, count(*) AS rows
-FROM staged_{source}
-GROUP BY {field};
-
+-- How often each code of a column comes (`code_seen`), so that the next night can tell whether a code table changed, and
+-- which of them no table has: few, so that the scan looks for these instead of looking up every row. What no table has may
+-- be anything, a person's name too: it is counted under one sign, because the counts are published and kept (U9).
 INSERT INTO wrong_code
 SELECT '{source}' AS source, '{field}' AS field, s.code
 FROM code_seen AS s
