@@ -46,17 +46,17 @@ SELECT
     i.person_id,
     i.certno,
     i.psn_cert_type,
-    f.psn_name,
-    f.gend,
-    f.brdy,
-    age_on(f.brdy, run.as_of) AS age,
-    f.resd_code,
-    f.live_code,
-    f.household_no,
+    s.psn_name,
+    s.gend,
+    s.brdy,
+    age_on(s.brdy, run.as_of) AS age,
+    s.resd_code,
+    s.live_code,
+    s.household_no,
     coalesce(h.l2, h.l1 || '-') AS household_district,
     coalesce(l.l2, l.l1 || '-') AS residence_district,
-    f.resd_status,
-    f.in_population,
+    s.resd_status,
+    s.in_population,
     i.cert_check,
     coalesce(o.other_certnos, []::VARCHAR[]) AS other_certnos,
     s.status AS insured_status,
@@ -85,7 +85,6 @@ SELECT
 FROM person_status AS s
 CROSS JOIN run
 INNER JOIN person_identity AS i ON s.person_key = i.person_key
-INNER JOIN person_fact AS f ON s.person_key = f.person_key
 INNER JOIN ledger_person AS c ON s.person_key = c.person_key
 INNER JOIN source_set AS b ON s.source_bits = b.source_bits
 LEFT JOIN person_tag AS p ON s.person_key = p.person_key

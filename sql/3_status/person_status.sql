@@ -9,7 +9,11 @@ judged AS (
     SELECT
         f.person_key,
         f.source_bits,
+        f.psn_name,
+        f.gend,
         f.brdy,
+        f.household_no,
+        f.in_population,
         f.resd_code,
         f.live_code,
         f.resd_status,
