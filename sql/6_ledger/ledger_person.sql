@@ -3,7 +3,6 @@
 -- rules: LED-1, LED-3, AID-1, NB-7
 -- columns:
 --   resd_place, live_place: deepest known division inside the city on the household and the residence basis
---   compared: where both places are known deep enough: here (户在人在), away (户在人不在, 人在户不在), else null
 --   counted: the measures of the ledger that count the person, as bits (code_measure_bit), on the bases that a measure has
 WITH
 duplicate_person AS (
@@ -45,6 +44,7 @@ fact AS (
         CASE WHEN s.live_code IS NULL AND s.resd_in_city THEN city.city_code ELSE l.place_code END AS live_place,
         s.resd_in_city,
         s.live_in_city,
+        -- where both places are known deep enough: here (户在人在), away (户在人不在, 人在户不在)
         CASE
             WHEN s.resd_code IS NULL OR s.live_code IS NULL THEN NULL
             WHEN substr(s.resd_code, 1, 6) <> substr(s.live_code, 1, 6) THEN 'away'
@@ -83,7 +83,9 @@ fact AS (
 )
 
 SELECT
-    *,
+    person_key,
+    resd_place,
+    live_place,
     (
         flag(resd_in_city, 0)  -- registered
         + flag(live_in_city, 1)  -- resident
