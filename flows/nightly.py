@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from prefect import flow, runtime, task
 from prefect.artifacts import create_markdown_artifact
@@ -16,11 +15,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
 
 from canbao import nightly as work
+from canbao.clock import ZONE
 from canbao.errors import CanbaoError, masked_traceback
 from canbao.quality.artifact import verdict_markdown
 from canbao.report import report_markdown
-
-ZONE = ZoneInfo("Asia/Shanghai")
 
 
 class NotReadableYet(Exception):  # noqa: N818

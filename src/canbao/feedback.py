@@ -5,14 +5,14 @@ to `<home>/landing/grid_feedback/<day>/` at once, what is not comes back as a wo
 The audit log knows of each deed before it happens: what cannot be written down is not done (U6).
 """
 
-import getpass
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from canbao import console
+from canbao.clock import today
 from canbao.errors import UserError
 from canbao.home import Home
 
@@ -71,8 +71,8 @@ def take_back(files: Sequence[Path], root: Path, day: date | None = None) -> lis
     if not root.is_dir() or home.current_publication() is None:
         raise UserError(f"工作目录 {root} 尚未发布过任何内容，无法核对人员。请先运行 canbao run，或检查 --home。")
     home.prepare()
-    who = receive.Who("canbao feedback", _operator(), "", "", lambda _: True, everything=True)
-    return [_take(path, home, who, day or receive.today()) for path in files]
+    who = receive.Who("canbao feedback", console.operator(), "", "", lambda _: True, everything=True)
+    return [_take(path, home, who, day or today()) for path in files]
 
 
 def _take(path: Path, home: Home, who: "Who", day: date) -> Sheet:
@@ -175,25 +175,8 @@ def _confirm(home: Home, seen: "Preview", who: "Who") -> "Receipt":
 
 
 def _log(home: Home, action: str, target: str, **fields: Any) -> None:
-    from canbao.portal.audit_log import AuditLog
-
     known = {name: fields.pop(name) for name in ("rows", "outcome", "reason") if name in fields}
-    AuditLog(home.root).append(
-        action,
-        account=f"console:{_operator()}",
-        role="console",
-        address="console",
-        target=target,
-        detail=fields,
-        **known,
-    )
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
+    console.note(home.root, action, target=target, detail=fields, **known)
 
 
 def _stem(path: Path) -> str:

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from types import ModuleType
 
+from canbao.clock import ZONE
 from canbao.errors import UserError
 from canbao.home import Home
 from canbao.nightly import Night, Options, open_night
@@ -16,8 +17,6 @@ from canbao.paths import flows_dir
 from canbao.prefect_api import local_api
 from canbao.progress import Progress
 from canbao.quality import nights, watch
-
-ZONE_NAME = "Asia/Shanghai"
 
 
 def run_night(options: Options, *, verbose: bool = False) -> Night:
@@ -66,14 +65,14 @@ def schedule(options: dict[str, str | float | int | None], home: Path, cron: str
         from prefect.schedules import Cron
 
         try:
-            when = Cron(cron, timezone=ZONE_NAME)
+            when = Cron(cron, timezone=ZONE.key)
         except ValueError:
             raise UserError(f'--cron “{cron}” 不是有效的 cron 表达式，例如 "0 2 * * *"（每天 2 点）。') from None
         nights.keep_schedule(Home(home), cron)
         watch.begin(home, cron)
         flows = load_flows()
         server.wait()
-        print(f"夜间任务已就绪：{cron}（{ZONE_NAME}），来文目录 {options['landing']}，工作目录 {home}", flush=True)
+        print(f"夜间任务已就绪：{cron}（{ZONE.key}），来文目录 {options['landing']}，工作目录 {home}", flush=True)
         warnings.filterwarnings("ignore", message="coroutine 'Runner.astop' was never awaited")  # Prefect, on SIGTERM
         flows.nightly.serve(
             name="nightly",

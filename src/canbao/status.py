@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from canbao.clock import ZONE
 from canbao.errors import UserError
 from canbao.home import Home, read_json
 from canbao.quality import incidents, nights, notify, state
@@ -104,7 +105,7 @@ def standing(root: Path, max_age: float | None = None, now: datetime | None = No
     how = str(last.get("state")) if last else ""
     if how == "running" and not home.running():
         how = "broken_off"
-    today = now.astimezone(nights.ZONE).date()
+    today = now.astimezone(ZONE).date()
     known = nights.seen(home)
     return Standing(
         now=now,
@@ -249,7 +250,7 @@ def _date(text: Any) -> date | None:
 
 def local(time: datetime) -> str:
     """A moment as the office's clock shows it."""
-    return f"{time.astimezone(nights.ZONE):%Y-%m-%d %H:%M}"
+    return f"{time.astimezone(ZONE):%Y-%m-%d %H:%M}"
 
 
 def in_hours(hours: float) -> str:

@@ -1,13 +1,13 @@
 """`canbao dispatch`: send lists to townships and villages, write their sheets, list and recall batches."""
 
 import argparse
-import getpass
 import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from canbao import console
 from canbao.errors import UserError
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _send(arguments: argparse.Namespace, home: "Home") -> list[str]:
     if arguments.out is not None:
         make_ready(arguments.out)
     _log(home, "dispatch", plan.division.code, plan.rows, level=plan.level, batches=len(plan.batches))
-    made = send(plan, f"console:{_operator()}", arguments.due)
+    made = send(plan, console.account(), arguments.due)
     lines = [f"第 {made.round_no} 轮已下发，请于 {made.due} 前回复。", *_told(plan)]
     if arguments.out is not None:
         count = write_files(home, Loop(home).batches(round_no=made.round_no), arguments.out)
@@ -171,7 +171,7 @@ def _recall(arguments: argparse.Namespace, home: "Home") -> list[str]:
     open_ones = [one for one in batches if one.state == "open"]
     _log(home, "recall", None, sum(one.rows for one in open_ones), batches=[one.batch_id for one in open_ones[:100]])
     for one in open_ones:
-        loop.recall(one.batch_no, f"console:{_operator()}")
+        loop.recall(one.batch_no, console.account())
     before = len(batches) - len(open_ones)
     return [
         f"已收回 {len(open_ones):,} 批，{sum(one.rows for one in open_ones):,} 行；其中未核实的人员可以再次下发。",
@@ -243,16 +243,4 @@ def _words(level: int) -> str:
 
 def _log(home: "Home", action: str, target: str | None, rows: int, **detail: Any) -> None:
     """The audit log knows of it before it happens; what cannot be written down is not done."""
-    from canbao.portal.audit_log import AuditLog
-
-    AuditLog(home.root).append(
-        action, account=f"console:{_operator()}", role="console", address="console", target=target, rows=rows,
-        detail=detail,
-    )  # fmt: skip
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
+    console.note(home.root, action, target=target, rows=rows, detail=detail)

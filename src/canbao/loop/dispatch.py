@@ -11,17 +11,17 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from canbao.clock import today
 from canbao.errors import UserError
 from canbao.home import Home
 from canbao.loop.codes import LARGEST_BATCH, row_codes
@@ -50,7 +50,6 @@ MEMORY = "2GB"
 PIECE = 65_536
 """Rows that are coded and written at a time."""
 
-_ZONE = ZoneInfo("Asia/Shanghai")
 _TABLES = ("uninsured", "responsibility", "division", "division_code", "feedback")
 _LATER = {"uninsured": {"suggested_reason": "VARCHAR", "suggested_from": "VARCHAR", "feedback_disputed": "BOOLEAN"}}
 """Columns that publications of earlier versions lack."""
@@ -169,11 +168,6 @@ class Plan:
             self.persons, [asdict(one) for one in self.batches], [asdict(one) for one in self.left_out],
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(said, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def today() -> date:
-    """Today in China."""
-    return datetime.now(_ZONE).date()
 
 
 def due_date(home: Home, day: date) -> date:

@@ -11,8 +11,8 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
+from canbao.clock import ZONE
 from canbao.home import read_json, sync_folder, write_atomically
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ SOURCE = "grid_feedback"
 RECEIPTS = "H*-*.csv"
 """Files of single receipts in a day's folder; what a night has taken stands in `received-0001.csv` and so on."""
 
-_ZONE = ZoneInfo("Asia/Shanghai")
 _SETTLED = 2 * 86_400
 """Seconds; more than `[intake] quiet_seconds` may be."""
 
@@ -67,7 +66,7 @@ def load(night: "Night") -> None:
 
 def _until(at: datetime | None, as_of: date) -> date | None:
     """The day of a moment in China, None where it lies after the as-of date."""
-    day = at.astimezone(_ZONE).date() if at else None
+    day = at.astimezone(ZONE).date() if at else None
     return day if day and day <= as_of else None
 
 

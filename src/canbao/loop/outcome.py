@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
 
+from canbao.clock import ZONE
 from canbao.errors import UserError
 from canbao.home import Home, read_json
 from canbao.loop.check import opinion
@@ -23,8 +23,6 @@ OUTCOME: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 """One row per row of the receipt, by n. outcome: adopted, contradicted, not_adopted; null while nothing is decided, and
 of rows that were not taken in. why: `codes/feedback_why.csv`. words: for whoever sent the row."""
-
-_ZONE = ZoneInfo("Asia/Shanghai")
 
 
 def outcomes(home: Home, receipt_no: str, publication: Path | None = None) -> pl.DataFrame:
@@ -69,7 +67,7 @@ def was_read(receipt: Receipt, publication: Path) -> bool:
 
 
 def _end_of(day: str) -> datetime:
-    return datetime.combine(datetime.fromisoformat(day) + timedelta(days=1), time(), _ZONE).astimezone(UTC)
+    return datetime.combine(datetime.fromisoformat(day) + timedelta(days=1), time(), ZONE).astimezone(UTC)
 
 
 def _all(rows: pl.DataFrame, why: str) -> pl.DataFrame:

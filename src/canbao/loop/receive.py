@@ -19,10 +19,10 @@ from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from canbao.clock import ZONE, today
 from canbao.errors import UserError
 from canbao.home import Home, read_json, sync_folder, write_atomically
 from canbao.intake.problems import FileRefused, shown_name, without_numbers
@@ -58,7 +58,6 @@ needs none; not taken in."""
 
 _COUNTED = (*STATES, "blank", "conflicting", "hints")
 _LANDS = ("new", "changed", "settled")
-_ZONE = ZoneInfo("Asia/Shanghai")
 CUT = ".cut"
 """Ending of the notes aside that a receipt's rows are to be taken out of a merged file."""
 
@@ -114,11 +113,6 @@ class Preview:
     by_batch: list[dict[str, Any]]
     by_sheet: list[dict[str, Any]]
     rows: pl.DataFrame
-
-
-def today() -> date:
-    """The day in China."""
-    return datetime.now(_ZONE).date()
 
 
 # ------------------------------------------------------------------------------------------------- the preview
@@ -285,7 +279,7 @@ def _shown(loop: Loop, folder: Path, who: Who) -> Preview:
         file_name=facts["file_name"],
         sha256=facts["sha256"],
         day=date.fromisoformat(facts["day"]),
-        expires=datetime.fromtimestamp(folder.stat().st_mtime, _ZONE) + timedelta(seconds=KEPT_SECONDS),
+        expires=datetime.fromtimestamp(folder.stat().st_mtime, ZONE) + timedelta(seconds=KEPT_SECONDS),
         publication=facts["publication"],
         again=earlier.receipt_no if earlier else "",
         sheets=facts["sheets"],

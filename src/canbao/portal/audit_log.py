@@ -16,15 +16,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
-from zoneinfo import ZoneInfo
 
+from canbao.clock import ZONE
 from canbao.errors import CanbaoError
 from canbao.home import read_json, sync_folder, write_atomically
 
 KEPT_DAYS = 184
 """Six months, which the law wants at the least (网络安全法: 网络日志不少于六个月); no setting lowers it."""
 
-_CHINA = ZoneInfo("Asia/Shanghai")
 """Days and months of the log are those of the people who search it."""
 
 FIRST = "0" * 64
@@ -180,7 +179,7 @@ class AuditLog:
 
     def _write(self, entry: dict[str, Any]) -> str:
         last, newest = self._last(), next(iter(self._files()[-1:]), None)
-        clock = self._clock().astimezone(_CHINA).isoformat(timespec="milliseconds")
+        clock = self._clock().astimezone(ZONE).isoformat(timespec="milliseconds")
         at = max(clock, last.at)
         if at != clock:
             entry = {**entry, "clock": clock}  # a clock that was set back: the order counts, what it said is kept
@@ -392,7 +391,7 @@ class AuditLog:
         Args:
             days: Days to keep; never fewer than `KEPT_DAYS`.
         """
-        limit = self._clock().astimezone(_CHINA) - timedelta(days=max(days, KEPT_DAYS))
+        limit = self._clock().astimezone(ZONE) - timedelta(days=max(days, KEPT_DAYS))
         dropped = []
         with self._locked():
             for path in self._files()[:-1]:
@@ -546,7 +545,7 @@ def _before(copied: Sequence[tuple[Path, int]]) -> _End:
 
 def _beside(place: Path, now: datetime) -> Path:
     """A folder that is not there yet."""
-    name = f"suspect-{now.astimezone(_CHINA):%Y%m%dT%H%M%S}"
+    name = f"suspect-{now.astimezone(ZONE):%Y%m%dT%H%M%S}"
     return next(path for n in range(1, 10_000) if not (path := place / (name if n == 1 else f"{name}-{n}")).exists())
 
 

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from canbao import console
+from canbao.clock import ZONE
 from canbao.errors import UserError
-from canbao.quality.nights import ZONE
 
 _ROLES = ("city", "district", "township", "village", "system_admin", "security_admin", "auditor")
 _EXPORTS = ("none", "masked", "full")
@@ -104,7 +105,6 @@ def _user(arguments: argparse.Namespace) -> int:
     os.umask(_PRIVATE)
     from canbao.home import Home
     from canbao.portal.accounts import Accounts, plain_name
-    from canbao.portal.audit_log import AuditLog
     from canbao.portal.settings import load_portal_settings
 
     home: Path = arguments.home.resolve()
@@ -117,9 +117,7 @@ def _user(arguments: argparse.Namespace) -> int:
         print("\n".join(_listed(accounts)))
         return 0
     name = plain_name(arguments.account)
-    write = partial(
-        AuditLog(home).append, account=f"console:{_operator()}", role="console", address="console", target=name
-    )
+    write = partial(console.note, home, target=name)
     if arguments.what == "add":
         _add(arguments, accounts, write)
     elif arguments.what == "close":
@@ -205,13 +203,6 @@ def _password(*, stdin: bool) -> str:
     return first
 
 
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
-
-
 def _listed(accounts: Any) -> list[str]:
     lines = ["用户名\t角色\t区划\t导出\t状态\t动态码\t最近登录"]
     for one in accounts.all():
@@ -252,17 +243,14 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 def _trace(arguments: argparse.Namespace) -> int:
     os.umask(_PRIVATE)
-    from canbao.portal.audit_log import AuditLog
     from canbao.portal.trace import told, trace
 
     home = _existing(arguments.home)
     found = trace(home, arguments.what)
     named = [one.serial for one in found.serials] or [one.download.serial for one in found.rows[:1]]
-    AuditLog(home).append(
+    console.note(
+        home,
         "trace",
-        account=f"console:{_operator()}",
-        role="console",
-        address="console",
         target="、".join(named) or None,
         outcome="ok" if found.how else "failed",
         detail={"by": found.how},
@@ -273,12 +261,11 @@ def _trace(arguments: argparse.Namespace) -> int:
 
 def _compliance(arguments: argparse.Namespace) -> int:
     os.umask(_PRIVATE)
-    from canbao.portal.audit_log import AuditLog
     from canbao.portal.compliance import write_register
 
     home = _existing(arguments.home)
     write_register(home, arguments.out)
-    AuditLog(home).append("compliance", account=f"console:{_operator()}", role="console", address="console")
+    console.note(home, "compliance")
     print(f"个人信息处理活动登记已写入 {arguments.out}。")
     return 0
 

@@ -17,13 +17,13 @@ import polars as pl
 from xlsxwriter.exceptions import XlsxWriterException
 
 from canbao.build import load_steps
+from canbao.clock import ZONE
 from canbao.docs import INTAKE_TABLES
 from canbao.errors import UserError
 from canbao.intake import load_definitions
 from canbao.paths import package_dir
 from canbao.portal.accounts import Accounts
 from canbao.portal.audit_log import AuditLog
-from canbao.portal.page import CHINA
 from canbao.portal.scope import EXPORT_WORDS, EXPORTS, ROLE_WORDS, ROLES, capabilities
 from canbao.portal.settings import load_portal_settings
 from canbao.reports.office import Book, Cells
@@ -58,7 +58,7 @@ def write_register(home: Path, out: Path, now: datetime | None = None) -> None:
         "keep_nights": load_settings(home / "canbao.toml").keep_nights,
         "audit_keep_days": settings.audit_keep_days,
     }
-    at = (now or datetime.now(CHINA)).astimezone(CHINA)
+    at = (now or datetime.now(ZONE)).astimezone(ZONE)
     part = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -24,10 +24,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from canbao.clock import ZONE
 from canbao.home import Home
 from canbao.portal.accounts import Account
 from canbao.portal.audit_log import AuditError
-from canbao.portal.page import CHINA, Portal, Stop, account_of, note, portal_of, render, when
+from canbao.portal.page import Portal, Stop, account_of, note, portal_of, render, when
 from canbao.portal.register import Download, Register, query_text
 from canbao.portal.serials import Tracer, new_serial
 from canbao.portal.workers import Busy, Done, Workers
@@ -132,7 +133,7 @@ class Downloads:
 
     def day(self) -> str:
         """The day in China."""
-        return self._portal.clock().astimezone(CHINA).strftime("%Y-%m-%d")
+        return self._portal.clock().astimezone(ZONE).strftime("%Y-%m-%d")
 
     def stem(self) -> str:
         """Name of a file that nobody can guess, without ending; tells which process it belongs to."""

@@ -8,13 +8,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
-from zoneinfo import ZoneInfo
 
 import jinja2
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from canbao.clock import ZONE
 from canbao.home import Home
 from canbao.paths import package_dir
 from canbao.portal.accounts import Account, Accounts, Session, utc_now
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from canbao.portal.downloads import Downloads
     from canbao.portal.store import Store
 
-CHINA = ZoneInfo("Asia/Shanghai")
 
 _NUMBER = re.compile(r"\d{7,}[\dXx]?")
 _RECEIPT = re.compile(r"H\d{8}-\d{4,9}")
@@ -451,7 +450,7 @@ def when(value: datetime | str | None, form: str = "%Y-%m-%d %H:%M") -> str:
             return ""
     if value is None:
         return ""
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(CHINA).strftime(form)
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(ZONE).strftime(form)
 
 
 def at_second(seconds: float) -> str:

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from starlette.concurrency import run_in_threadpool
 
+from canbao.clock import ZONE
 from canbao.home import read_json
 from canbao.portal.audit_log import AuditError
-from canbao.portal.page import CHINA, Portal
+from canbao.portal.page import Portal
 
 _LOOK_EVERY = 600.0
 """Seconds between two looks at the clock."""
@@ -18,7 +19,7 @@ async def daily_copies(portal: Portal) -> None:
     """Copy the log when the portal starts and then once on every day, as long as the portal runs."""
     done = ""
     while True:
-        today = portal.clock().astimezone(CHINA).strftime("%Y-%m-%d")
+        today = portal.clock().astimezone(ZONE).strftime("%Y-%m-%d")
         if today != done:
             for line in await run_in_threadpool(copy_now, portal):
                 print(f"canbao serve: {line}", file=sys.stderr, flush=True)

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
+from canbao.clock import ZONE
 from canbao.home import Home, read_json
 from canbao.quality import state
 
 SCHEDULE = "schedule"
-ZONE = ZoneInfo("Asia/Shanghai")
 LONGEST = 366
 """Nights that a gap may have: what lies further apart are no nights of one installation."""
 

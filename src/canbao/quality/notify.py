@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from canbao.clock import ZONE
 from canbao.home import KEY_VARIABLE, Home
 from canbao.quality import state
 from canbao.quality.incidents import SEVERITIES, Change, Incident
-from canbao.quality.nights import ZONE
 from canbao.settings import Settings
 
 NAME = "notices"

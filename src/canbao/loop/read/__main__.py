@@ -9,10 +9,9 @@ import os
 import resource
 import sys
 from dataclasses import astuple
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TextIO
-from zoneinfo import ZoneInfo
 
 from canbao.intake.problems import FileRefused
 from canbao.loop.read import COLUMNS, ROWS, limits
@@ -34,11 +33,11 @@ def _bound() -> None:
 
 def main(source: str, target: str, day: str | None = None) -> None:
     """Reads the file `source` into the new file `target`."""
+    from canbao.clock import today
     from canbao.loop.read.kinds import open_sheets
     from canbao.loop.read.table import Reading
 
-    today = date.fromisoformat(day) if day else datetime.now(ZoneInfo("Asia/Shanghai")).date()
-    reading = Reading(today)
+    reading = Reading(date.fromisoformat(day) if day else today())
     refused = None
     try:
         notes = reading.notes

@@ -11,10 +11,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from canbao.clock import ZONE
 from canbao.paths import package_dir
 from canbao.portal.accounts import plain_name
 from canbao.portal.audit_log import AuditLog
-from canbao.portal.page import CHINA, note, parameters, portal_of, render, when
+from canbao.portal.page import note, parameters, portal_of, render, when
 from canbao.portal.scope import ROLE_WORDS
 
 _PER_PAGE = 100
@@ -32,7 +33,7 @@ def words(kind: str) -> Mapping[str, str]:
 
 def _given(request: Request) -> dict[str, str]:
     given = parameters(request, *_FILTERS, "page")
-    today = portal_of(request).clock().astimezone(CHINA).date()
+    today = portal_of(request).clock().astimezone(ZONE).date()
     for name, default in (("since", today - timedelta(days=31)), ("until", today)):
         try:
             date.fromisoformat(given[name])

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from canbao.clock import ZONE
 from canbao.errors import UserError
 from canbao.home import Home
 from canbao.loop.dispatch import LEVELS, NEVER_ANSWERED, Filters, due_date
@@ -31,7 +32,7 @@ from canbao.portal.fields import place
 from canbao.portal.listfile import Written
 from canbao.portal.lists import by_priority, feedback_choices, tag_choices
 from canbao.portal.loopwork import SHEET, VISIT, Desk, SheetOrder, Wanted, plan, send_out, write_batch
-from canbao.portal.page import CHINA, Stop, account_of, failed, field_of, go, note, parameters, portal_of, render, when
+from canbao.portal.page import Stop, account_of, failed, field_of, go, note, parameters, portal_of, render, when
 from canbao.portal.reading import asked_division, decided, reads
 from canbao.portal.register import Download
 from canbao.portal.scope import Scope, refuse, require
@@ -47,7 +48,7 @@ _LONGEST = 366
 
 def today_of(request: Request) -> date:
     """The day in China."""
-    return portal_of(request).clock().astimezone(CHINA).date()
+    return portal_of(request).clock().astimezone(ZONE).date()
 
 
 def settings_of(request: Request) -> Settings:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from canbao.clock import today
 from canbao.errors import UserError
 from canbao.home import Home, sync_folder
 from canbao.intake import load_definitions
@@ -22,7 +22,6 @@ from canbao.settings import load_settings
 if TYPE_CHECKING:
     from canbao.nightly import Night
 
-_ZONE = ZoneInfo("Asia/Shanghai")
 _DRAFT = ".tmp-"
 
 
@@ -49,11 +48,6 @@ class OpenRequest:
     answered: int
     waiting: int
     overdue: bool
-
-
-def today() -> date:
-    """The day in China."""
-    return datetime.now(_ZONE).date()
 
 
 def open_requests(home: Home, as_of: date, night: "Night | None" = None) -> list[OpenRequest]:

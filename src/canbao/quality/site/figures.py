@@ -5,7 +5,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from canbao.quality.nights import ZONE
+from canbao.clock import ZONE
 
 MISSING = "—"
 
