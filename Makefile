@@ -7,12 +7,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser oidc demo test check prove oracle season bench portal-bench samples docs clean
+.PHONY: help setup setup-spark spark-proof browser oidc demo test check prove oracle season bench portal-bench samples docs clean
 
 help:
 	@echo "make setup    .venv with pinned versions, and $(BIN)/canbao"
 	@echo "make browser  the chromium and the font that the tests of the pages need, where they are missing"
 	@echo "make oidc     the OpenID Connect provider that sign-in is tested against"
+	@echo "make setup-spark  the extra for --engine spark: pyspark, and Java 17 where it is missing"
+	@echo "make spark-proof  every table of Spark against DuckDB's, on small cities"
 	@echo "make demo     one night on data_samples/, published under .demo/"
 	@echo "make test     the tests"
 	@echo "make check    format, lint, types, SQL"
@@ -47,6 +49,18 @@ oidc: .venv/oidc/.ready
 	@mkdir -p $(@D) && cp $< $(@D)/
 	@cd $(@D) && npm install --no-package-lock --no-audit --no-fund --silent
 	@touch $@
+
+# Spark is an extra: without it nothing of it is imported. On Debian its Java is installed here.
+setup-spark: .venv/.spark
+
+.venv/.spark: .venv/.ready
+	@command -v java >/dev/null || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+	  --no-install-recommends openjdk-17-jre-headless >/dev/null; } || { echo "Install Java 17 by hand." >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,spark]'
+	@touch $@
+
+spark-proof: setup-spark
+	@$(BIN)/python -m pytest -q tests/spark
 
 demo: setup
 	@$(BIN)/canbao run --landing data_samples/landing --home .demo --as-of $(DEMO_DAY)

@@ -28,8 +28,8 @@ summed AS (
         person_key,
         rel_no,
         insutype_no,
-        min(year * 12 + log2(month_bits & -month_bits)::INTEGER) AS begn_no,
-        max(year * 12 + floor(log2(month_bits))::INTEGER) AS end_no,
+        min(year * 12 + first_bit(month_bits)) AS begn_no,
+        max(year * 12 + last_bit(month_bits)) AS end_no,
         sum(bit_count(month_bits)) AS months
     FROM paid
     GROUP BY person_key, rel_no, insutype_no

@@ -47,7 +47,8 @@ refunded_month AS (
         m.insutype_no,
         m.no // 12 AS year,
         m.no % 12 AS bit,
-        sum(m.amount / m.months) AS amount
+        -- shares of a month have no end: what is paid and given back must come to nothing in whatever order it is added
+        round(sum(m.amount / m.months), 4) AS amount
     FROM (
         SELECT
             p.person_key, p.rel_no, p.insutype_no, p.amount, p.end_no - p.begn_no + 1 AS months,

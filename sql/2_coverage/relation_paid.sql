@@ -6,7 +6,7 @@
 --   span_bits: covered months of the span in which duplicates are sought, bit 0 its first month
 SELECT
     c.rel_no,
-    max(c.year * 12 + floor(log2(c.month_bits))::INTEGER) AS last_no,
+    max(c.year * 12 + last_bit(c.month_bits)) AS last_no,
     bool_or(
         (c.year = run.as_of_month // 12 AND (c.month_bits >> (run.as_of_month % 12)) & 1 = 1)
         OR (c.year = (run.as_of_month - 1) // 12 AND (c.month_bits >> ((run.as_of_month - 1) % 12)) & 1 = 1)

@@ -6,7 +6,7 @@ seen AS (
     SELECT
         c.person_key,
         c.year,
-        floor(log2(c.month_bits))::INTEGER AS bit,
+        last_bit(c.month_bits) AS bit,
         c.insutype_no::VARCHAR AS insutype,
         coalesce(r.insu_admdvs, o.insu_admdvs) AS insu_admdvs
     FROM covered_year AS c

@@ -37,7 +37,11 @@ other_certno AS (
 ),
 
 aid_mark AS (
-    SELECT person_key, bit_xor(hash(aid_type, begn_date, end_date, in_force)) AS mark
+    SELECT
+        person_key,
+        bit_xor(mark_with(
+            mark_with(mark_with(text_no(aid_type) % 2147483647, day_no(begn_date)), day_no(end_date)), bit_no(in_force)
+        )) AS mark
     FROM aid
     GROUP BY person_key
 )
@@ -62,7 +66,7 @@ SELECT
     s.status AS insured_status,
     CASE s.status
         WHEN 'staff' THEN json_object('psn_insu_rlts_id', s.staff_rlts)
-        WHEN 'resident' THEN json_object('psn_insu_rlts_id', s.resident_rlts, 'paid_without_record', s.loose_amount)
+        WHEN 'resident' THEN json_object('psn_insu_rlts_id', s.resident_rlts, 'paid_without_record', s.loose_amount::DOUBLE)
         WHEN 'elsewhere' THEN json_object('psn_insu_rlts_id', s.elsewhere_rlts)
         WHEN 'attached_newborn' THEN json_object('guardian', g.person_id)
         WHEN 'excluded_death' THEN json_object('source', s.death_source, 'death_date', s.death_date)
@@ -78,10 +82,23 @@ SELECT
     c.live_place AS residence_place,
     c.counted,
     -- known to population, enrollment here and elsewhere, and history; feedback and the like decide no status
-    mark32(hash(
-        s.source_bits & 8241, s.resd_code, s.live_code, s.resd_status, s.resd_permit, s.brdy, s.known_from_birth,
-        s.is_dead, s.in_custody, s.is_city_student, s.guardian_key, s.relation_mark, m.mark
-    ))::BIGINT AS evidence_mark
+    mark_with(
+        mark_with(
+            mark_with(
+                mark_with(
+                    mark_with(
+                        mark_with(mark_with((s.source_bits & 8241)::BIGINT, text_no(s.resd_code)), text_no(s.live_code)),
+                        text_no(s.resd_status)
+                    ),
+                    day_no(s.brdy)
+                ),
+                s.guardian_key
+            ),
+            s.relation_mark
+        ),
+        coalesce(m.mark, 0) * 243 + bit_no(s.resd_permit) * 81 + bit_no(s.known_from_birth) * 27 + bit_no(s.is_dead) * 9
+        + bit_no(s.in_custody) * 3 + bit_no(s.is_city_student)
+    )::BIGINT AS evidence_mark
 FROM person_status AS s
 CROSS JOIN run
 INNER JOIN person_identity AS i ON s.person_key = i.person_key

@@ -22,8 +22,10 @@ relation_flag AS (
         is_stopped AND of_year AS is_stopped,
         psn_insu_stas IN ('1', '2', '4') AND base_year < run.insured_year AS is_earlier,
         system = 'staff' AND NOT is_elsewhere AND is_normal AND NOT covers_now AS is_staff_unpaid,
-        hash(psn_insu_rlts_id, insutype_no, psn_insu_stas, begn_date, needs_no_payment, is_normal, is_elsewhere)
-            AS row_mark
+        mark_with(
+            mark_with(mark_with(text_no(psn_insu_rlts_id) % 2147483647, insutype_no), text_no(psn_insu_stas)),
+            day_no(begn_date) * 27 + bit_no(needs_no_payment) * 9 + bit_no(is_normal) * 3 + bit_no(is_elsewhere)
+        ) AS row_mark
     FROM relation
     CROSS JOIN run
 ),
@@ -40,7 +42,7 @@ by_relation AS (
             AS staff_kind,
         bool_or(is_earlier) AS has_earlier,
         bool_or(is_staff_unpaid) AS staff_unpaid,
-        mark32(bit_xor(row_mark)) AS relation_mark
+        bit_xor(row_mark) AS relation_mark
     FROM relation_flag
     GROUP BY person_key
 ),

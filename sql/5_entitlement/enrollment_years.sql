@@ -61,11 +61,11 @@ counted AS (
     SELECT
         b.*,
         -- everything above the last gap
-        CASE WHEN b.gap_bits = 0 THEN 0 ELSE (1::BIGINT << (floor(log2(b.gap_bits))::INTEGER + 1)) - 1 END AS below_run_mask,
+        CASE WHEN b.gap_bits = 0 THEN 0 ELSE (1::BIGINT << (last_bit(b.gap_bits) + 1)) - 1 END AS below_run_mask,
         CASE
             WHEN b.earlier_bits = 0 THEN 0
             ELSE
-                b.before_mask & ~((1::BIGINT << (floor(log2(b.earlier_bits))::INTEGER + 1)) - 1)
+                b.before_mask & ~((1::BIGINT << (last_bit(b.earlier_bits) + 1)) - 1)
                 & ~b.too_early_mask & ~b.neutral_bits
         END AS lapsed_bits,
         CASE

@@ -46,7 +46,7 @@ touched AS (
     UNION ALL
     SELECT 'LED-3', count(*) FROM uninsured WHERE separated
     UNION ALL
-    SELECT 'LED-4', count(*) FROM uninsured WHERE len(group_tags) > 0
+    SELECT 'LED-4', count(*) FROM uninsured WHERE array_length(group_tags) > 0
     UNION ALL
     SELECT 'LED-6', count(*) FROM uninsured WHERE household_no IS NOT NULL
     UNION ALL

@@ -8,9 +8,9 @@
 SELECT
     d.measure_id,
     '' AS division_code,
-    (run_input.as_of - s.delivery)::BIGINT AS numerator,
+    date_diff('day', s.delivery, run_input.as_of)::BIGINT AS numerator,
     s.rhythm_days::BIGINT AS denominator,
-    (run_input.as_of - s.delivery)::DOUBLE / s.rhythm_days AS value,
+    date_diff('day', s.delivery, run_input.as_of)::DOUBLE / s.rhythm_days AS value,
     true AS enough
 FROM measure_def AS d
 INNER JOIN source_delivery AS s ON d.source = s.source

@@ -7,10 +7,10 @@
 --   enough: whether there is enough to judge by
 WITH
 nearest AS (
-    SELECT max_by(h.as_of, -abs(h.as_of - (run_input.as_of - INTERVAL 1 YEAR)::DATE)) AS as_of
+    SELECT max_by(h.as_of, -abs(date_diff('day', (run_input.as_of - INTERVAL 1 YEAR)::DATE, h.as_of))) AS as_of
     FROM measure_history AS h
     INNER JOIN run_input ON h.insu_year = run_input.insured_year - 1
-    WHERE abs(h.as_of - (run_input.as_of - INTERVAL 1 YEAR)::DATE) <= 3
+    WHERE abs(date_diff('day', (run_input.as_of - INTERVAL 1 YEAR)::DATE, h.as_of)) <= 3
 ),
 
 last_year AS (

@@ -21,10 +21,13 @@ counted AS (
 placed AS (
     SELECT n.l2 AS district, sum(c.bureau)::BIGINT AS bureau, sum(c.tax)::BIGINT AS tax
     FROM counted AS c
-    LEFT JOIN division_successor AS s ON code12(c.place) = s.division_code
-    LEFT JOIN division_now AS n ON s.current_code = n.division_code
-    GROUP BY GROUPING SETS ((n.l2), ())
-    HAVING grouping(n.l2) = 1 OR n.l2 IS NOT NULL
+    INNER JOIN division_successor AS s ON code12(c.place) = s.division_code
+    INNER JOIN division_now AS n ON s.current_code = n.division_code
+    WHERE n.l2 IS NOT NULL
+    GROUP BY n.l2
+    UNION ALL
+    SELECT NULL, sum(bureau)::BIGINT, sum(tax)::BIGINT
+    FROM counted
 )
 
 SELECT

@@ -19,15 +19,19 @@ gone AS (
     GROUP BY ALL
 ),
 
-placed AS (
-    SELECT
-        c.district,
-        coalesce(sum(g.persons), 0)::BIGINT AS numerator,
-        sum(c.persons)::BIGINT AS denominator
+compared AS (
+    SELECT c.district, coalesce(g.persons, 0) AS gone, c.persons
     FROM counted AS c
     CROSS JOIN previous_run
     LEFT JOIN gone AS g ON c.district = g.district
-    GROUP BY GROUPING SETS ((c.district), ())
+),
+
+placed AS (
+    SELECT district, gone::BIGINT AS numerator, persons::BIGINT AS denominator
+    FROM compared
+    UNION ALL
+    SELECT NULL, coalesce(sum(gone), 0)::BIGINT, sum(persons)::BIGINT
+    FROM compared
 )
 
 SELECT

@@ -6,8 +6,21 @@ CREATE MACRO hash60(x) AS (md5_number_lower(x) & 1152921504606846975)::BIGINT;
 -- 64 bits of a text for joins inside one run; never published
 CREATE MACRO join_key(x) AS hash(x);
 
--- 32 bits that tell whether something is as it was the night before, on the same engine
-CREATE MACRO mark32(x) AS (x % 4294967296)::UINTEGER;
+-- Marks: 31 bits that tell whether something is as it was the night before, the same on every engine. mark_with adds a
+-- number to a mark; text_no makes one of a text, digits as they stand, because a digest takes four times as long.
+CREATE MACRO mark_with(mark, n) AS ((mark * 1000003 + coalesce(n % 2147483646, 2147483646)) % 2147483647);
+CREATE MACRO text_no(x) AS (
+    CASE
+        WHEN length(x) <= 18 AND regexp_full_match(x, '[0-9]+') THEN try_cast(x AS BIGINT)
+        WHEN x IS NOT NULL THEN hash60(x)
+    END
+);
+CREATE MACRO day_no(d) AS ((year(d) * 12 + month(d)) * 31 + day(d));
+CREATE MACRO bit_no(condition) AS (CASE WHEN condition THEN 1 WHEN NOT condition THEN 2 ELSE 0 END);
+
+-- number of the lowest and of the highest bit that is set
+CREATE MACRO first_bit(bits) AS log2(bits & -bits)::INTEGER;
+CREATE MACRO last_bit(bits) AS floor(log2(bits))::INTEGER;
 
 -- 64 bits of a person_id, for joins between two nights
 CREATE MACRO id_key(x) AS ('0x' || substr(x, 1, 16))::UBIGINT;

@@ -67,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--as-of", type=_day, required=True, metavar="DATE", help="the day the ledger speaks of")
     run.add_argument("--engine", choices=["duckdb", "spark"], default="duckdb")
     run.add_argument(
+        "--spark-master", default="local[*]", metavar="URL", help='where Spark runs; default this machine ("local[*]")'
+    )
+    run.add_argument(
         "--accept", action="append", default=[], metavar="CHECK_ID", help="let this blocking check pass this once"
     )
     run.add_argument("--make-current", action="store_true", help="become current although a later date is published")
@@ -229,6 +232,7 @@ def _run(arguments: argparse.Namespace) -> int:
             jurisdiction=arguments.jurisdiction,
             rules=arguments.rules,
             engine=arguments.engine,
+            spark_master=arguments.spark_master,
             accepts=accepts,
             make_current=arguments.make_current,
             wait=arguments.wait,

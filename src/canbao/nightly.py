@@ -5,7 +5,6 @@ A stage changes nothing outside `<home>/staged`, `<home>/warehouse` and a draft 
 
 import getpass
 import hashlib
-import importlib.util
 import json
 import resource
 import secrets
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from canbao.intake.growing import Look
     from canbao.quality.catalogue import Measure
     from canbao.quality.releases import Release
-    from canbao.stepstore import StepStore
+    from canbao.stepstore import Anew, StepStore
 
 STAGES = ("land", "stage", "check", "build", "audit", "publish")
 """In this order; each is a function of this module that takes the night."""
@@ -52,6 +51,7 @@ class Options:
         jurisdiction: Whose rules.
         rules: Overlay of rule parameters.
         engine: `duckdb` or `spark`.
+        spark_master: Where Spark runs; this machine unless told otherwise.
         accepts: check_id to reason.
         make_current: Become current although the current publication is of a later date.
         wait: Seconds to wait for another run on the home.
@@ -67,6 +67,7 @@ class Options:
     jurisdiction: str = "chongqing"
     rules: Path | None = None
     engine: str = "duckdb"
+    spark_master: str = "local[*]"
     accepts: Mapping[str, str] = field(default_factory=dict)
     make_current: bool = False
     wait: float = 0.0
@@ -97,7 +98,7 @@ class Night:
     replaced: dict[str, int] = field(default_factory=dict)
     intake_: "IntakeResult | None" = None
     warehouse_: "Warehouse | None" = None
-    store_: "StepStore | None" = None
+    store_: "StepStore | Anew | None" = None
     reused: list[str] = field(default_factory=list)
     draft_: publish.Draft | None = None
     previous: Path | None = None
@@ -130,7 +131,7 @@ class Night:
         return self.warehouse_
 
     @property
-    def store(self) -> "StepStore":
+    def store(self) -> "StepStore | Anew":
         """The tables of the last night."""
         assert self.store_ is not None
         return self.store_
@@ -283,9 +284,10 @@ def _verify(options: Options) -> None:
     except OSError as error:
         raise UserError(f"来文目录 {options.landing} 无法读取：{error.strerror}。请检查目录权限。") from None
     if options.engine == "spark":
-        if importlib.util.find_spec("pyspark") is None:
-            raise UserError("本机未安装 Spark 引擎（--engine spark）。请改用默认的 duckdb 引擎。")
-        raise UserError("本版本尚不支持 Spark 引擎（--engine spark）。请改用默认的 duckdb 引擎。")
+        from canbao.engine import spark
+
+        if reason := spark.missing():
+            raise UserError(reason)
     for check_id, reason in options.accepts.items():
         if not reason.strip():
             raise UserError(f"放行检查 {check_id} 必须写明理由（--reason）。")
@@ -353,8 +355,8 @@ def land(night: Night) -> int:
 def stage(night: Night) -> int:
     """Open a new warehouse with the sources (newest row of each key) and the run's parameters."""
     from canbao.build import load_steps
-    from canbao.engine import RunParameters, Warehouse
-    from canbao.stepstore import StepStore
+    from canbao.engine import RunParameters, open_warehouse
+    from canbao.stepstore import Anew, StepStore
 
     night.previous = previous_publication(
         night.home, night.options.as_of, night.insured_year, night.options.jurisdiction
@@ -367,12 +369,19 @@ def stage(night: Night) -> int:
         previous=night.previous,
         code_digest=publish.code_digest(),
     )
-    night.warehouse_ = Warehouse(
-        night.home.warehouse, memory_limit=night.options.memory_limit, threads=night.options.threads
+    night.warehouse_ = open_warehouse(
+        night.options.engine,
+        night.home.warehouse,
+        memory_limit=night.options.memory_limit,
+        threads=night.options.threads,
+        master=night.options.spark_master,
     )
-    build_steps = [step for step in load_steps() if not step.judges]
-    night.store_ = StepStore(night.home.steps, night.warehouse, build_steps, reuse=not night.options.full)
-    night.warehouse.store = night.store_
+    if night.options.engine == "duckdb":
+        steps = [step for step in load_steps() if not step.judges]
+        night.store_ = StepStore(night.home.steps, night.warehouse, steps, reuse=not night.options.full)
+        night.warehouse.store = night.store_
+    else:
+        night.store_ = Anew(night.warehouse)
     night.warehouse.load_parameters(parameters)
     night.warehouse.register_sources(night.intake, night.definitions)
     repair.load_known(night)

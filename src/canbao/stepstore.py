@@ -89,6 +89,46 @@ class _Made:
     kept: bool = False
 
 
+class Anew:
+    """What a night is told by a store that keeps nothing: every table is computed, by whatever engine.
+
+    Args:
+        warehouse: Open.
+    """
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def begin(self, queries: Iterable[str] = ()) -> None:
+        """Nothing is known of the last night."""
+
+    def run_step(self, step: Step) -> int:
+        """Compute a step's table, and return its number of rows."""
+        return self._warehouse.run_step(step)
+
+    def need(self, tables: Iterable[str]) -> None:
+        """All tables that have been computed are there."""
+
+    def release(self, table: str) -> None:
+        """Give back the room of a table that no later step reads."""
+        self._warehouse.drop(table)
+
+    def finish(self) -> None:
+        """Nothing is kept for the next night."""
+
+    def forget(self) -> None:
+        """Nothing is remembered of tables that no step makes."""
+
+    def reused(self) -> list[str]:
+        """Nothing is taken over."""
+        return []
+
+    def select_into(self, table: str, sql: str) -> bool:
+        """Make a table of a query; one of that name is replaced."""
+        self._warehouse.gather(table, sql)
+        return False
+
+
 class StepStore:
     """The tables of the last night, and the way to tonight's.
 

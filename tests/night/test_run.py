@@ -66,7 +66,6 @@ def hashes(folder: Path) -> dict[str, str]:
         ["--no-such-option"],
         ["--as-of", "31.03.2026"],
         ["--engine", "oracle"],
-        ["--engine", "spark"],
         ["--insured-year", "26"],
         ["--jurisdiction", "atlantis"],
         ["--rules", "no-such-file.toml"],

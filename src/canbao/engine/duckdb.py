@@ -72,6 +72,10 @@ FILES_OF_A_SOURCE = 1 << 20
 _PUBLISHED_AS = {"file": "load_file"}
 
 
+class NotComputed(RuntimeError):  # noqa: N818
+    """An engine beside DuckDB could not compute a table; the message names no value of a row."""
+
+
 @dataclass(frozen=True)
 class RunParameters:
     """What one run depends on besides its sources.
@@ -219,17 +223,13 @@ class Warehouse:
 
     def keep_newest_rows(self, definition: SourceDef) -> None:
         """Makes `superseded_<source>` (row_no) and the view `src_<source>` over `staged_<source>`."""
-        words = {"source": definition.name, "key": ", ".join(definition.key), "first_key": definition.key[0]}
-        superseded, newest = (
-            (sql_dir() / "_engine" / f"{name}.sql").read_text("utf-8").format(**words)
-            for name in ("superseded_row", "newest_row")
-        )
+        superseded, newest = _newest_rows(definition)
         if self.store is None:
             self.con.execute(f"CREATE OR REPLACE TABLE superseded_{definition.name} AS\n{superseded}")
         else:
             marks = [self._versions[f"staged_{definition.name}"]]
             self.store.select_into(f"superseded_{definition.name}", superseded, marks)
-        self.con.execute(newest)
+        self.con.execute(f"CREATE VIEW src_{definition.name} AS\n{newest}")
 
     def taken_number(self, file_no: int) -> int:
         """The intake's number of a file that has `file_no` here."""
@@ -286,6 +286,10 @@ class Warehouse:
         self.con.execute(f"CREATE VIEW {step.name} AS SELECT * FROM read_parquet('{_quoted(path)}')")
         self._written[step.name] = path
         return self.count(step.name)
+
+    def gather(self, table: str, query: str) -> None:
+        """Makes a temporary table of what a query finds in rows of people; few rows come out of it."""
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS\n{query}")
 
     def count(self, table: str) -> int:
         """Number of rows of a table."""
@@ -363,6 +367,16 @@ def _builtin_divisions(jurisdiction: str) -> pl.DataFrame:
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
+
+
+def _newest_rows(definition: SourceDef) -> tuple[str, str]:
+    """The queries of `superseded_<source>` and of `src_<source>`."""
+    words = {"source": definition.name, "key": ", ".join(definition.key), "first_key": definition.key[0]}
+    folder = sql_dir() / "_engine"
+    superseded, newest = (
+        (folder / f"{name}.sql").read_text("utf-8").format(**words) for name in ("superseded_row", "newest_row")
+    )
+    return superseded, newest
 
 
 def _numbered(files: pl.DataFrame, definitions: Mapping[str, SourceDef]) -> pl.DataFrame:

@@ -142,6 +142,8 @@ def scan(
     """
     import duckdb
 
+    from canbao.engine import NotComputed
+
     def count_all(some: Sequence[Measure], rows_of: str | None) -> None:
         query = _scan(table, division, some, rows_of)
         if into is None:
@@ -154,13 +156,13 @@ def scan(
         return
     try:
         count_all(measures, source)
-    except duckdb.Error:  # one condition that cannot be computed must not hide the others
+    except (duckdb.Error, NotComputed):  # one condition that cannot be computed must not hide the others
         if source is not None:
             count_all([], source)
         for measure in measures:
             try:
                 count_all([measure], None)
-            except duckdb.Error:
+            except (duckdb.Error, NotComputed):
                 _not_computed(con, measure)
     if measures:  # of an empty table nothing is wrong
         query = "SELECT measure_id, '', 0, 0 FROM (SELECT unnest(?) AS measure_id) AS m"

@@ -1,0 +1,388 @@
+"""Spark as the engine of the build: what grows with people is computed by Spark, from Parquet into Parquet.
+
+Beside the session stands the DuckDB connection of `canbao.engine.duckdb`, for what does not grow with people: code
+tables, parameters, figures, gates, reports. What Spark has written it sees as views over the same files; what it holds
+itself is handed to Spark as a file when a step asks for it. Nothing that grows with people passes through this process
+but the last copy of a published table, which streams from Spark's sorted parts into the one file that readers expect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from canbao.build import Step
+from canbao.engine.duckdb import (
+    FEW_ROWS,
+    PREVIOUS,
+    NotComputed,
+    RunParameters,
+    TableFile,
+    Warehouse,
+    _newest_rows,
+    _numbered,
+    _published,
+    _quoted,
+)
+from canbao.engine.transpile import spark_type, tables_of, to_spark
+from canbao.errors import UserError
+
+if TYPE_CHECKING:
+    from canbao.intake import IntakeResult, SourceDef
+
+LOCAL = "local[*]"
+"""The master where none is named: this machine, all cores."""
+
+_ROWS_A_PART = 400_000
+_MOST_PARTS = 20_000
+_ROWS_A_GIB = 1_500_000
+_MOST_HEAP = 8  # GiB
+
+
+def missing() -> str:
+    """What has to be installed before Spark can run, in Chinese; empty where nothing is missing."""
+    if find_spec("pyspark") is None:
+        return "本机未安装 Spark 引擎（--engine spark）。请在程序目录运行 make setup-spark，或改用默认的 duckdb 引擎。"
+    if not os.environ.get("JAVA_HOME") and shutil.which("java") is None:
+        return (
+            "本机没有 Java 17，Spark 引擎（--engine spark）无法启动。"
+            "请在程序目录运行 make setup-spark，或改用默认的 duckdb 引擎。"
+        )
+    return ""
+
+
+class SparkWarehouse(Warehouse):
+    """A warehouse whose tables of people are Parquet folders that Spark writes and reads.
+
+    Args:
+        folder: emptied when opened; on a cluster a folder that all its machines see under the same path.
+        memory_limit: of the DuckDB beside the session.
+        threads: cores of this machine to use, where the master is this machine.
+        master: Spark's master.
+    """
+
+    def __init__(
+        self, folder: Path, *, memory_limit: str | None = None, threads: int | None = None, master: str = LOCAL
+    ) -> None:
+        reason = missing()
+        if reason:
+            raise UserError(reason)
+        super().__init__(folder.absolute(), memory_limit=memory_limit, threads=threads)
+        self._small: set[str] = set()
+        self._parts: dict[str, list[Path]] = {}
+        self._handed: set[str] = set()
+        self._seen: set[str] = set()
+        self._publication: Path | None = None
+        self._master = f"local[{threads}]" if threads and master == LOCAL else master
+        self._session: Any = None
+
+    def close(self) -> None:
+        """Closes the connection and ends the session; the folder stays until the next run."""
+        super().close()
+        if self._session is not None:
+            with suppress(Exception):  # its Java may be gone; the night's own error is what counts
+                self._session.stop()
+
+    @property
+    def session(self) -> Any:
+        """The Spark session; it starts with the sources, whose rows say how much memory it needs."""
+        assert self._session is not None
+        return self._session
+
+    def load_previous(self, run: RunParameters) -> None:
+        """As in DuckDB; the people of the previous publication are read by Spark itself."""
+        super().load_previous(run)
+        self._publication = run.previous
+
+    def register_sources(self, intake: IntakeResult, definitions: Mapping[str, SourceDef]) -> None:
+        """Makes `staged_<source>`, `superseded_<source>` and `src_<source>` for both."""
+        files = _numbered(intake.files.filter(pl.col("state") == "accepted"), definitions)
+        rows = int(files["rows_accepted"].sum() or 0)
+        self._session = open_session(self._master, self.folder, rows)
+        for name, definition in definitions.items():
+            own = files.filter(pl.col("source") == name)
+            if len(own) and any(field.type == "cert" for field in definition.fields):
+                self._read_staged(definition, own)
+            else:  # says nothing of people: places, targets
+                self._small |= {f"staged_{name}", f"superseded_{name}", f"src_{name}"}
+        super().register_sources(intake, definitions)
+
+    def keep_newest_rows(self, definition: SourceDef) -> None:
+        """Makes `superseded_<source>` (row_no) and the view `src_<source>` over `staged_<source>`."""
+        name = definition.name
+        if f"src_{name}" in self._small:
+            super().keep_newest_rows(definition)
+            return
+        superseded, newest = _newest_rows(definition)
+        self._compute(f"superseded_{name}", superseded)
+        self.session.sql(to_spark(newest, self.columns)).createOrReplaceTempView(f"src_{name}")
+        self._handed.add(f"src_{name}")
+        self.con.execute(f"CREATE VIEW src_{name} AS\n{newest}")
+
+    def run_step(self, step: Step) -> int:
+        """Runs a step on Spark, or beside it where none of what it reads grows with people.
+
+        A published step is written sorted, so that the parts in order are the published rows in order.
+        """
+        read = tables_of(step.sql)
+        if step.judges or all(self._is_small(table) for table in read):
+            self._small.add(step.name)
+            return super().run_step(step)
+        for table in sorted(read):
+            self._hand_over(table)
+        self._compute(step.name, step.sql, step.order_by)
+        return self.count(step.name)
+
+    def gather(self, table: str, query: str) -> None:
+        """Makes a temporary table of DuckDB of what Spark finds in rows of people; few rows come out of it."""
+        read = tables_of(query)
+        if all(self._is_small(name) for name in read):
+            super().gather(table, query)
+            return
+        for name in sorted(read):
+            self._hand_over(name)
+        self._compute("gathered", query)
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM gathered")
+        self.drop("gathered")
+
+    def drop(self, table: str) -> None:
+        """Gives back the room of a table that nobody reads any more."""
+        if table not in self._parts:
+            super().drop(table)
+            return
+        del self._parts[table]
+        self.session.catalog.dropTempView(table)
+        self._handed.discard(table)
+        self.con.execute(f"DROP VIEW IF EXISTS {table}")
+        shutil.rmtree(self._place(table), ignore_errors=True)
+
+    def write_table(self, table: str, path: Path, order_by: list[str] | tuple[str, ...]) -> TableFile:
+        """Writes a table as one Parquet file; of Spark's table the sorted parts stream into it one after the other."""
+        if table not in self._parts:
+            return super().write_table(table, path, order_by)
+        self.con.execute("SET preserve_insertion_order = true")
+        try:
+            self.con.execute(f"COPY (SELECT * FROM {table}) TO '{_quoted(path)}' (FORMAT parquet, COMPRESSION zstd)")
+        finally:
+            self.con.execute("SET preserve_insertion_order = false")
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return TableFile(path, self.count(table), digest, path.stat().st_size)
+
+    # ------------------------------------------------------------------------------------------------ between the two
+
+    def _is_small(self, table: str) -> bool:
+        return table in self._small or (table not in self._parts and table not in self._handed and table != _BIG_PAST)
+
+    def _compute(self, table: str, query: str, order_by: tuple[str, ...] = ()) -> None:
+        """Has Spark write a table; DuckDB, which only plans the query, says of which types its columns are."""
+        kinds = {row[0]: row[1] for row in self.con.execute(f"DESCRIBE {query}").fetchall()}
+        chosen = ", ".join(f"CAST(`{name}` AS {spark_type(kind)}) AS `{name}`" for name, kind in kinds.items())
+        order = [name for name in order_by if name != "*"]
+        if "*" in order_by:
+            order += [name for name in kinds if name not in order]
+        keys = ", ".join(f"`{name}` ASC NULLS FIRST" for name in order)
+        place = self._place(table)
+        with _discreet(table):
+            frame = self.session.sql(
+                f"SELECT {chosen} FROM ({to_spark(query, self.columns)})" + (f" ORDER BY {keys}" if keys else "")
+            )
+            frame.write.mode("overwrite").parquet(str(place))
+            self.session.read.schema(frame.schema).parquet(str(place)).createOrReplaceTempView(table)
+        self._handed.add(table)
+        self._parts[table] = sorted(place.glob("part-*.parquet"))
+        self._show(table, kinds)
+
+    def _show(self, table: str, kinds: Mapping[str, str]) -> None:
+        """Makes DuckDB's view over Spark's parts, of DuckDB's own types."""
+        typed = ", ".join(
+            f'"{name}"' if kind in _UNSIGNED else f'"{name}"::{_plain(kind)} AS "{name}"'
+            for name, kind in kinds.items()
+        )
+        parts = ", ".join(f"'{_quoted(path)}'" for path in self._parts[table])
+        if parts:
+            source = f"SELECT {typed} FROM read_parquet([{parts}])"
+        else:
+            nulls = ", ".join(f'NULL::{_plain(kind)} AS "{name}"' for name, kind in kinds.items())
+            source = f"SELECT {nulls} WHERE false"
+        self.con.execute(f"CREATE OR REPLACE VIEW {table} AS {source}")
+
+    def _hand_over(self, table: str) -> None:
+        """Makes a table of DuckDB visible to Spark; one that a night goes on filling anew each time."""
+        if table in self._handed or table in self._seen:
+            return
+        if table == _BIG_PAST:
+            self._read_past(table)
+            return
+        path = self.folder / "handed" / f"{table}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        kinds = {row[0]: row[1] for row in self.con.execute(f"DESCRIBE {table}").fetchall()}
+        typed = ", ".join(
+            f'"{name}"::{"DECIMAL(38, 0)" if kind == "HUGEINT" else "BIGINT" if kind in _UNSIGNED else _plain(kind)} '
+            f'AS "{name}"'
+            for name, kind in kinds.items()
+        )
+        self.con.execute(f"COPY (SELECT {typed} FROM {table}) TO '{_quoted(path)}' (FORMAT parquet)")
+        columns = ", ".join(f"`{name}` {spark_type(kind)}" for name, kind in kinds.items())
+        self.session.read.schema(columns).parquet(str(path)).createOrReplaceTempView(table)
+        if table in _MADE_ONCE or table in self._small or table.startswith("code_"):
+            self._seen.add(table)
+        else:
+            self.session.catalog.refreshByPath(str(path))
+
+    def _read_past(self, table: str) -> None:
+        """The people of the previous publication, or nobody."""
+        columns = PREVIOUS["person"]
+        row = self.con.execute("SELECT count(*) FROM previous_run").fetchone()
+        file = _published(self._publication, "person") if row and row[0] else None
+        if file is None:
+            frame = self.session.sql("SELECT " + _nulls(columns) + " WHERE false")
+        else:
+            typed = [f"CAST(`{name}` AS {spark_type(kind)}) AS `{name}`" for name, kind in columns.items()]
+            frame = self.session.read.parquet(str(file.absolute())).selectExpr(*typed)
+        frame.createOrReplaceTempView(table)
+        self._handed.add(table)
+
+    def _read_staged(self, definition: SourceDef, files: pl.DataFrame) -> None:
+        """`staged_<source>` for Spark: all its files, each row with the number of its file and line."""
+        from pyspark.sql import functions as F  # noqa: N812
+
+        # as text, not through Python: the machines of a cluster need none
+        numbers = ", ".join(
+            f"('{Path(row['staged_path']).name}', {row['file_no']}, DATE '{row['delivery']}')"
+            for row in files.select("staged_path", "file_no", "delivery").iter_rows(named=True)
+        )
+        known = self.session.sql(f"SELECT * FROM VALUES {numbers} AS known(staged_name, file_no, delivery)")
+        # One file may have been delivered twice: it is read once and stands under both numbers.
+        paths = sorted({str(Path(path).absolute()) for path in files["staged_path"]})
+        rows = self.session.read.parquet(*paths)
+        placed = rows.withColumn("staged_name", F.col("_metadata.file_name")).join(F.broadcast(known), "staged_name")
+        placed.selectExpr(
+            *(f"`{field.name}`" for field in definition.fields),
+            "CAST(file_no AS BIGINT) * 4294967296 + line_no AS row_no",
+            "file_no",
+            "CAST(line_no AS INT) AS line_no",
+            "delivery",
+        ).createOrReplaceTempView(f"staged_{definition.name}")
+        self._handed.add(f"staged_{definition.name}")
+
+    def _place(self, table: str) -> Path:
+        return self.folder / "tables" / f"{table}.parquet"
+
+
+_BIG_PAST = "previous_person"
+_MADE_ONCE = frozenset({"param", "run_input", "secret", "previous_run", "staged_file", "step_rule"})
+_UNSIGNED = frozenset({"UBIGINT", "UINTEGER"})
+
+
+def _plain(kind: str) -> str:
+    return "INTEGER" if kind == '"NULL"' else "VARCHAR" if kind == "JSON" else kind
+
+
+def _nulls(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"CAST(NULL AS {spark_type(kind)}) AS `{name}`" for name, kind in columns.items())
+
+
+@contextmanager
+def _discreet(table: str) -> Iterator[None]:
+    """Spark's errors quote values of people: what leaves here names the table and the kind of error only."""
+    from pyspark.errors import AnalysisException, ParseException, PySparkException
+
+    try:
+        yield
+    except (AnalysisException, ParseException) as error:  # about the query, not about rows
+        raise NotComputed(f"Spark could not plan {table}: {str(error).splitlines()[0]}") from None
+    except PySparkException as error:
+        kind = error.getCondition() or type(error).__name__
+        raise NotComputed(f"Spark could not compute {table}: {kind}") from None
+    except Exception as error:
+        if type(error).__module__.startswith("py4j"):
+            raise NotComputed(f"Spark could not compute {table}: {type(error).__name__}") from None
+        raise
+
+
+def open_session(master: str, scratch: Path, rows: int) -> Any:
+    """Starts Spark.
+
+    Args:
+        master: where it runs.
+        scratch: for what does not fit into memory, on this machine.
+        rows: about how many source rows there are.
+
+    Raises:
+        UserError: it does not start, or the master is not there.
+    """
+    with warnings.catch_warnings():  # about libraries that nothing here uses
+        warnings.simplefilter("ignore")
+        from pyspark.sql import SparkSession
+
+    logging.getLogger("SQLQueryContextLogger").disabled = True
+    builder = SparkSession.builder.appName("canbao").master(master)
+    for name, value in _settings(master, scratch, rows).items():
+        builder = builder.config(name, value)
+    try:
+        with _quiet_start():
+            session = builder.getOrCreate()
+    except Exception as error:
+        raise UserError(
+            f"Spark 无法启动（--spark-master {master}，{type(error).__name__}）。"
+            "请检查主节点地址是否正确、能否连通，以及本机 Java 是否为 17。"
+        ) from None
+    session.sparkContext.setLogLevel("OFF")
+    parts = max(session.sparkContext.defaultParallelism, min(_MOST_PARTS, rows // _ROWS_A_PART))
+    session.conf.set("spark.sql.shuffle.partitions", str(parts))
+    return session
+
+
+def _settings(master: str, scratch: Path, rows: int) -> dict[str, str]:
+    settings = {
+        # as DuckDB: what does not fit or cannot be read is an error, and no zone shifts a day
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+        "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+        "spark.sql.parquet.compression.codec": "zstd",
+        "spark.sql.warehouse.dir": str(scratch / "spark"),
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.debug.maxToStringFields": "0",
+    }
+    if rows <= FEW_ROWS:  # to compile and to adapt a plan takes longer than to run it
+        settings |= {
+            "spark.sql.adaptive.enabled": "false",
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        }
+    if master.startswith("local"):
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**30
+        heap = max(1, min(_MOST_HEAP, machine // 3, 1 + rows // _ROWS_A_GIB))
+        settings["spark.driver.memory"] = f"{heap}g"
+        settings["spark.local.dir"] = str(scratch / "tmp")
+        settings["spark.driver.host"] = "127.0.0.1"
+        settings["spark.driver.bindAddress"] = "127.0.0.1"
+    return settings
+
+
+@contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Java's greetings while Spark starts go nowhere; what it has to say later comes as errors."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
