@@ -26,6 +26,7 @@ from tests.story import Story
 
 HOLDS_PEOPLE = {
     "staged/*": "the departments' rows themselves, as read",
+    "steps/*.parquet": "tables of the last build, for the next one to take over",
     "warehouse/*": "the night's scratch database",
     "key*": "the secret that person ids are made with",
     "landing/*": "what canbao feedback took in: rows of people",
@@ -268,6 +269,7 @@ def test_what_must_be_scanned_was_there(left: Left) -> None:
         "published/*/reports/brief.txt", "published/*/reports/quality/index.html",
         "published/*/reports/quality/data_docs/*.html", "published/*/reports/quality/*.html",
         "published/*/reports/ledger/*.xlsx", "history/measure/*.parquet",
+        "steps/*.json",
     )  # fmt: skip
     for pattern in wanted:
         assert [name for name in names if fnmatch(name, pattern)], pattern
@@ -276,7 +278,7 @@ def test_what_must_be_scanned_was_there(left: Left) -> None:
 def test_the_known_people_are_found_where_they_are(left: Left) -> None:
     """A scan that sees nothing anywhere is no proof."""
     found = leaks(left.files(of_people=True), left.story.people, left.home)
-    for part in ("staged/", "runs/", "published/"):
+    for part in ("staged/", "steps/", "runs/", "published/"):
         assert [name for name in found if name.startswith(part)], part
     everybody = set().union(*found.values())
     people = left.story.people
