@@ -71,6 +71,7 @@ def test_a_macro_stands_in_place_of_its_call() -> None:
 def test_no_macro_calls_what_is_neither_a_macro_nor_a_function_of_spark() -> None:
     spark = {
         "md5",
+        "concat",
         "conv",
         "bin",
         "bit_count",
