@@ -46,7 +46,7 @@ LOCAL = "local[*]"
 _ROWS_A_PART = 400_000
 _MOST_PARTS = 20_000
 _ROWS_A_GIB = 1_500_000
-_MOST_HEAP = 8  # GiB
+_LEAST_HEAP, _MOST_HEAP = 2, 8  # GiB; with 1, a third of the time on few rows went into collecting garbage
 
 
 def missing() -> str:
@@ -367,7 +367,7 @@ def _settings(master: str, scratch: Path, rows: int) -> dict[str, str]:
         }
     if master.startswith("local"):
         machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**30
-        heap = max(1, min(_MOST_HEAP, machine // 3, 1 + rows // _ROWS_A_GIB))
+        heap = max(_LEAST_HEAP, min(_MOST_HEAP, machine // 3, _LEAST_HEAP + rows // _ROWS_A_GIB))
         settings["spark.driver.memory"] = f"{heap}g"
         settings["spark.local.dir"] = str(scratch / "tmp")
         settings["spark.driver.host"] = "127.0.0.1"
