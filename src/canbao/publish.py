@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from canbao.home import Home, sync_folder
+from canbao.home import Home, sync
 from canbao.paths import flows_dir, package_dir, sql_dir
 
 HISTORY_TABLES = ("identifier", "notice", "duplicate_enrollment")
@@ -70,12 +69,12 @@ def commit(home: Home, draft: Draft, manifest: Mapping[str, Any], *, make_curren
     night = home.published / draft.as_of.isoformat()
     night.mkdir(exist_ok=True)
     draft.folder.rename(night / draft.run_id)
-    sync_folder(night)
+    sync(night)
     if becomes_current:
         link = home.published / f".tmp-current-{draft.run_id}"
         link.symlink_to(Path(draft.as_of.isoformat()) / draft.run_id)
         link.replace(home.current)
-    sync_folder(home.published)
+    sync(home.published)
     return becomes_current
 
 
@@ -91,16 +90,8 @@ def _outputs(draft: Draft) -> list[dict[str, Any]]:
 def _sync_tree(folder: Path) -> None:
     # Each waits for the disk, and the disk takes many at once.
     with ThreadPoolExecutor(max_workers=8) as pool:
-        list(pool.map(_sync, folder.rglob("*")))
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        list(pool.map(sync, folder.rglob("*")))
+    sync(folder)
 
 
 def file_digest(path: Path) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from canbao.clock import ZONE
-from canbao.home import read_json, sync_folder, write_atomically
+from canbao.home import read_json, sync, write_atomically
 
 if TYPE_CHECKING:
     from canbao.home import Home
@@ -142,7 +142,7 @@ def cut(home: "Home", landed: str) -> None:
                 _write_whole(whole, rest)
             else:
                 whole.unlink(missing_ok=True)
-                sync_folder(day)
+                sync(day)
             single.unlink()
         if not rest:
             shutil.rmtree(folder)
@@ -230,8 +230,8 @@ def _put_aside(day: Path, folder: Path, names: Sequence[str]) -> None:
     for name in known:
         with suppress(FileNotFoundError):
             day.joinpath(name).rename(folder / name)
-    sync_folder(folder)
-    sync_folder(day)
+    sync(folder)
+    sync(day)
 
 
 def _joined(files: Sequence[Path]) -> str:

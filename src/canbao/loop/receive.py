@@ -24,7 +24,7 @@ import polars as pl
 
 from canbao.clock import ZONE, today
 from canbao.errors import UserError
-from canbao.home import Home, read_json, sync_folder, write_atomically
+from canbao.home import Home, read_json, sync, write_atomically
 from canbao.intake.problems import FileRefused, shown_name, without_numbers
 from canbao.intake.staging import sha256_of
 from canbao.loop import check
@@ -579,10 +579,10 @@ def _tidy(loop: Loop) -> None:
             for made in (loop.home.landing, target.parent.parent, target.parent):
                 made.mkdir(mode=0o700, exist_ok=True)
             path.rename(target)
-            sync_folder(target.parent)
+            sync(target.parent)
         else:
             path.unlink()
-    sync_folder(folder)
+    sync(folder)
 
 
 # --------------------------------------------------------------------------------- afterwards: withdrawal, 镇审
@@ -624,7 +624,7 @@ def withdraw(home: Home, receipt_no: str, who: Who) -> Receipt:
             if home.running():
                 raise UserError(_AT_WORK)
             (folder / f"{receipt_no}{CUT}").touch(mode=0o600)
-            sync_folder(folder)
+            sync(folder)
             done = loop.set_receipt_state(receipt_no, WITHDRAWN, who.account, was=CONFIRMED)
             _tidy(loop)
             return done
@@ -634,7 +634,7 @@ def withdraw(home: Home, receipt_no: str, who: Who) -> Receipt:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             (folder / path.name).rename(path)
             raise UserError(_AT_WORK)
-        sync_folder(path.parent)
+        sync(path.parent)
         done = loop.set_receipt_state(receipt_no, WITHDRAWN, who.account, was=CONFIRMED)
         _tidy(loop)
         if not any(path.parent.iterdir()):

@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from canbao.errors import UserError
-from canbao.home import Home, sync_folder
+from canbao.home import Home, sync
 from canbao.loop.codes import batch_id
 from canbao.loop.queries import query
 from canbao.sqlite_file import SqliteFile
@@ -341,7 +341,7 @@ class Loop(SqliteFile):
             with fresh.open("rb") as file:
                 os.fsync(file.fileno())
             fresh.replace(target)
-            sync_folder(self.sent_folder)
+            sync(self.sent_folder)
         finally:
             fresh.unlink(missing_ok=True)
         made = Round(

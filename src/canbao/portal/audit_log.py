@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from canbao.clock import ZONE
 from canbao.errors import CanbaoError
-from canbao.home import read_json, sync_folder, write_atomically
+from canbao.home import read_json, sync, write_atomically
 
 KEPT_DAYS = 184
 """Six months, which the law wants at the least (网络安全法: 网络日志不少于六个月); no setting lowers it."""
@@ -199,7 +199,7 @@ class AuditLog:
         finally:
             os.close(descriptor)
         if fresh:
-            sync_folder(self.folder)
+            sync(self.folder)
         end = _End(entry["seq"], digest, at)
         self._note_end(end)
         self._known = (path, path.stat().st_size, end)

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from canbao.home import sync_folder
+from canbao.home import sync
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,7 +43,7 @@ def keep(con: "duckdb.DuckDBPyConnection", home: "Home", as_of: date, insured_ye
     con.execute(f"COPY ({chosen} WHERE {some} ORDER BY {order}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)")
     fresh.chmod(0o600)
     fresh.replace(target)
-    sync_folder(place)
+    sync(place)
     return target
 
 

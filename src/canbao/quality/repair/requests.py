@@ -10,7 +10,7 @@ import polars as pl
 
 from canbao.clock import today
 from canbao.errors import UserError
-from canbao.home import Home, sync_folder
+from canbao.home import Home, sync
 from canbao.intake import load_definitions
 from canbao.quality.repair import book, state
 from canbao.quality.repair.answers import Sheet, outcomes, take
@@ -200,7 +200,7 @@ def _issue(home: Home, kept: State, publication: Path, rows: pl.DataFrame, reque
     state.save(home, kept)
     for draft in drafts:
         draft.replace(draft.with_name(draft.name.removeprefix(_DRAFT)))
-    sync_folder(_requests(home))
+    sync(_requests(home))
     return request
 
 

@@ -22,7 +22,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from canbao.errors import Blocked, UserError
-from canbao.home import Home, sync_folder
+from canbao.home import Home, sync
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "year": pl.Int32,  # request: year and number
@@ -179,7 +179,7 @@ def save(home: Home, state: State) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 @contextmanager
