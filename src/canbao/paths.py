@@ -23,3 +23,8 @@ def flows_dir() -> Path:
 def package_dir(name: str) -> Path:
     """A folder of data files inside the package: `codes`, `rules`, `sources`, `divisions`."""
     return _PACKAGE / name
+
+
+def quoted(path: Path) -> str:
+    """A path as it stands between single quotes in SQL, where no parameter may stand."""
+    return str(path).replace("'", "''")

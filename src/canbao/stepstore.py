@@ -30,6 +30,7 @@ import duckdb
 from canbao.build import KEPT, Step, references
 from canbao.home import read_json
 from canbao.lineage import Lineage, Seen
+from canbao.paths import quoted
 from canbao.publish import code_digest, file_digest
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ class StepStore:
         self._used.add(key)
         found = self._entry(key) if self._reuse else {}
         if found and _intact(path, found["file"]):
-            con.execute(f"CREATE OR REPLACE TABLE {table} AS FROM read_parquet('{_quoted(path)}')")
+            con.execute(f"CREATE OR REPLACE TABLE {table} AS FROM read_parquet('{quoted(path)}')")
             return True
         self.need({one.table for one in seen} | references(sql))
         con.execute(f"CREATE OR REPLACE TABLE {table} AS\n{sql}")
@@ -291,8 +292,7 @@ class StepStore:
             return
         made.marks = self._content(step.name, self._groups(step.name, made.rows))
         made.file = self._keep(made, seconds)
-        read = self._marks(self._known[step.name])
-        entry = {"step": step.name, "rows": made.rows, "marks": made.marks, "file": made.file, "read": read}
+        entry = {"step": step.name, "rows": made.rows, "marks": made.marks, "file": made.file}
         _write(self._folder / f"{made.key}.json", entry)
 
     def _keep(self, made: _Made, seconds: float) -> dict[str, Any] | None:
@@ -316,14 +316,14 @@ class StepStore:
         """Write a table into the folder; None where Parquet would not give it back as it is."""
         path, part, con = self._folder / f"{key}.parquet", self._folder / f"{key}.part", self._warehouse.con
         try:
-            con.execute(f"COPY {table} TO '{_quoted(part)}' ({_FORMAT})")
+            con.execute(f"COPY {table} TO '{quoted(part)}' ({_FORMAT})")
         except duckdb.IOException:  # no room left: what is not kept costs the next night time, and nothing else
             part.unlink(missing_ok=True)
             return None
         part.chmod(0o600)
         described = [
             [row[:2] for row in con.execute(f"DESCRIBE FROM {one}").fetchall()]
-            for one in (table, f"read_parquet('{_quoted(part)}')")
+            for one in (table, f"read_parquet('{quoted(part)}')")
         ]
         if described[0] != described[1]:
             part.unlink()
@@ -494,7 +494,3 @@ def _read(path: Path) -> dict[str, Any]:
 def _processor_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -16,7 +16,7 @@ import polars as pl
 
 from canbao.build import Step, load_steps
 from canbao.home import fingerprint, read_json
-from canbao.paths import package_dir, sql_dir
+from canbao.paths import package_dir, quoted, sql_dir
 from canbao.publish import file_digest
 from canbao.rules import Rules
 
@@ -180,7 +180,7 @@ class Warehouse:
             folder = None
         for table, columns in PREVIOUS.items():
             file = _published(folder, table)
-            source = f"read_parquet('{_quoted(file)}')" if file else "(SELECT 1 WHERE false)"
+            source = f"read_parquet('{quoted(file)}')" if file else "(SELECT 1 WHERE false)"
             chosen = ", ".join(f"{name if file else 'NULL'}::{kind} AS {name}" for name, kind in columns.items())
             self.con.execute(f"CREATE OR REPLACE VIEW previous_{table} AS SELECT {chosen} FROM {source}")
             entry = manifest.get("tables", {}).get(_PUBLISHED_AS.get(table, table), {})
@@ -255,7 +255,7 @@ class Warehouse:
             path: The Parquet file, on the warehouse's file system.
             digest: Its SHA-256.
         """
-        self.con.execute(f"CREATE VIEW {step.name} AS SELECT * FROM read_parquet('{_quoted(path)}')")
+        self.con.execute(f"CREATE VIEW {step.name} AS SELECT * FROM read_parquet('{quoted(path)}')")
         self._views.add(step.name)
         if step.published:
             self._written[step.name], self._digests[step.name] = path, digest
@@ -283,7 +283,7 @@ class Warehouse:
         if "*" in step.order_by:  # else it is not worth planning the step twice
             columns = [row[0] for row in self.con.execute(f"DESCRIBE\n{step.sql}").fetchall()]
         self._copy(f"(\n{step.sql}\n)", columns, step.order_by, path)
-        self.con.execute(f"CREATE VIEW {step.name} AS SELECT * FROM read_parquet('{_quoted(path)}')")
+        self.con.execute(f"CREATE VIEW {step.name} AS SELECT * FROM read_parquet('{quoted(path)}')")
         self._written[step.name] = path
         return self.count(step.name)
 
@@ -336,7 +336,7 @@ class Warehouse:
         self.con.execute("SET preserve_insertion_order = true")
         try:
             self.con.execute(
-                f"COPY (SELECT * FROM {source} ORDER BY {keys}) TO '{_quoted(path)}' (FORMAT parquet, COMPRESSION zstd)"
+                f"COPY (SELECT * FROM {source} ORDER BY {keys}) TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd)"
             )
         finally:
             self.con.execute("SET preserve_insertion_order = false")
@@ -365,10 +365,6 @@ def _builtin_divisions(jurisdiction: str) -> pl.DataFrame:
     return pl.DataFrame(schema=dict.fromkeys(("division_code", "division_name", "level", "parent_code"), pl.String))
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
-
-
 def _newest_rows(definition: SourceDef) -> tuple[str, str]:
     """The queries of `superseded_<source>` and of `src_<source>`."""
     words = {"source": definition.name, "key": ", ".join(definition.key), "first_key": definition.key[0]}
@@ -390,7 +386,7 @@ def _numbered(files: pl.DataFrame, definitions: Mapping[str, SourceDef]) -> pl.D
 def _staged(definition: SourceDef, files: pl.DataFrame) -> str:
     """One scan over all files of a source: a scan a file would run them one after the other."""
     fields = ", ".join(field.name for field in definition.fields)
-    paths = ", ".join(f"'{_quoted(Path(path))}'" for path in files["staged_path"])
+    paths = ", ".join(f"'{quoted(Path(path))}'" for path in files["staged_path"])
     numbers = f"{files['file_no'].to_list()}[(file_index + 1)::BIGINT]"
     days = ", ".join(f"DATE '{day}'" for day in files["delivery"])
     return (

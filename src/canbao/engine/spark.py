@@ -8,7 +8,6 @@ but the last copy of a published table, which streams from Spark's sorted parts 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
@@ -32,10 +31,11 @@ from canbao.engine.duckdb import (
     _newest_rows,
     _numbered,
     _published,
-    _quoted,
 )
 from canbao.engine.transpile import spark_type, tables_of, to_spark
 from canbao.errors import UserError
+from canbao.paths import quoted
+from canbao.publish import file_digest
 
 if TYPE_CHECKING:
     from canbao.intake import IntakeResult, SourceDef
@@ -172,12 +172,10 @@ class SparkWarehouse(Warehouse):
             return super().write_table(table, path, order_by)
         self.con.execute("SET preserve_insertion_order = true")
         try:
-            self.con.execute(f"COPY (SELECT * FROM {table}) TO '{_quoted(path)}' (FORMAT parquet, COMPRESSION zstd)")
+            self.con.execute(f"COPY (SELECT * FROM {table}) TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd)")
         finally:
             self.con.execute("SET preserve_insertion_order = false")
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return TableFile(path, self.count(table), digest, path.stat().st_size)
+        return TableFile(path, self.count(table), file_digest(path), path.stat().st_size)
 
     # ------------------------------------------------------------------------------------------------ between the two
 
@@ -209,7 +207,7 @@ class SparkWarehouse(Warehouse):
             f'"{name}"' if kind in _UNSIGNED else f'"{name}"::{_plain(kind)} AS "{name}"'
             for name, kind in kinds.items()
         )
-        parts = ", ".join(f"'{_quoted(path)}'" for path in self._parts[table])
+        parts = ", ".join(f"'{quoted(path)}'" for path in self._parts[table])
         if parts:
             source = f"SELECT {typed} FROM read_parquet([{parts}])"
         else:
@@ -232,7 +230,7 @@ class SparkWarehouse(Warehouse):
             f'AS "{name}"'
             for name, kind in kinds.items()
         )
-        self.con.execute(f"COPY (SELECT {typed} FROM {table}) TO '{_quoted(path)}' (FORMAT parquet)")
+        self.con.execute(f"COPY (SELECT {typed} FROM {table}) TO '{quoted(path)}' (FORMAT parquet)")
         columns = ", ".join(f"`{name}` {spark_type(kind)}" for name, kind in kinds.items())
         self.session.read.schema(columns).parquet(str(path)).createOrReplaceTempView(table)
         if table in _MADE_ONCE or table in self._small or table.startswith("code_"):

@@ -27,7 +27,7 @@ from canbao.home import Home
 from canbao.loop.codes import LARGEST_BATCH, row_codes
 from canbao.loop.queries import query
 from canbao.loop.state import ANSWERED, ANSWERS, LIST, SENT, ZERO, Batch, BatchPlan, Loop, NewRound, Round
-from canbao.paths import package_dir
+from canbao.paths import package_dir, quoted
 from canbao.portal.divisions import Division, current_tree
 from canbao.quality.repair.state import due_after
 from canbao.settings import load_settings
@@ -287,7 +287,7 @@ def _load(con: duckdb.DuckDBPyConnection, order: _Order, loop: Loop) -> None:
         path = order.folder / f"{name}.parquet"
         missing = {n: kind for n, kind in _LATER.get(name, {}).items() if n not in pl.read_parquet_schema(path)}
         added = "".join(f", NULL::{kind} AS {column}" for column, kind in missing.items())
-        con.execute(f"CREATE VIEW {name} AS SELECT *{added} FROM read_parquet('{_quoted(path)}')")
+        con.execute(f"CREATE VIEW {name} AS SELECT *{added} FROM read_parquet('{quoted(path)}')")
     con.register("asked", _asked(order).to_arrow())
     con.register("code_reason_class", _code_table("reason_class").to_arrow())
     batches = loop.batches(state="open")
@@ -381,12 +381,8 @@ def _recall_zeros(loop: Loop, plan: Plan, made: Round, by: str) -> None:
             loop.recall(one.batch_no, by)
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
-
-
 def _text(path: Path) -> str:
-    return f"'{_quoted(path)}'"
+    return f"'{quoted(path)}'"
 
 
 def _code_table(name: str) -> pl.DataFrame:

@@ -51,6 +51,9 @@ async def decided(request: Request, decide: Callable[[Request, Publication], Ask
     Args:
         request: The request.
         decide: Gives what is asked for, or the answer where the way ends here.
+
+    Returns:
+        What is asked for, or the answer: also to a HEAD request, which asks for the decision alone.
     """
     found: list[Asked] = []
 
@@ -63,7 +66,7 @@ async def decided(request: Request, decide: Callable[[Request, Publication], Ask
         return Response()
 
     ended = await run_in_threadpool(answer, request)
-    return found[0] if found else ended
+    return found[0] if found and request.method != "HEAD" else ended
 
 
 def asked_division(request: Request, capability: str, code: str) -> tuple[Scope, Division, str]:

@@ -408,8 +408,6 @@ async def _sheet(request: Request, kind: str) -> Response:
     asked = await decided(request, decide)
     if isinstance(asked, Response):
         return asked
-    if request.method == "HEAD":
-        return Response()
     order, found = asked
     name = {SHEET: "零报告" if found.kind == ZERO else "核实名单", VISIT: "入户核实表"}[kind]
     return await hand_out(

@@ -48,7 +48,7 @@ async def _ordered(request: Request, ask: Callable[[Request, Publication], tuple
     asked = await decided(request, ask)
     if isinstance(asked, Response):
         return asked
-    return Response() if request.method == "HEAD" else await deliver(request, *asked)
+    return await deliver(request, *asked)
 
 
 def _unit(scope: Scope) -> str:

@@ -468,8 +468,6 @@ async def refused(request: Request) -> Response:
     asked = await decided(request, ask)
     if isinstance(asked, Response):
         return asked
-    if request.method == "HEAD":
-        return Response()
     order, division = asked
     number = order.name if _RECEIPT.fullmatch(order.name) else ""
     return await hand_out(
