@@ -47,10 +47,22 @@ period AS (
     ) AS further
 ),
 
-repeated AS (
-    SELECT person_key, is_staff, insu_year, month_no
+-- a bit for each month or year paid for: fewer bits than payments, or two of them share one; else nothing is repeated
+doubtful AS (
+    SELECT person_key, is_staff
     FROM period
-    GROUP BY person_key, is_staff, insu_year, month_no
+    WHERE is_staff IS NOT NULL
+    GROUP BY person_key, is_staff
+    HAVING
+        count(*)
+        > coalesce(bit_count(bit_or(1::BIGINT << (CASE WHEN is_staff THEN month_no ELSE insu_year END % 62))), 0)
+),
+
+repeated AS (
+    SELECT p.person_key, p.is_staff, p.insu_year, p.month_no
+    FROM period AS p
+    INNER JOIN doubtful AS d ON p.person_key = d.person_key AND p.is_staff = d.is_staff
+    GROUP BY p.person_key, p.is_staff, p.insu_year, p.month_no
     HAVING count(*) > 1
 ),
 

@@ -2,8 +2,10 @@
 
 A step's *key* is the digest of everything its table depends on: the program, its SQL, and a *mark* of what it sees of
 every table it reads (canbao.lineage). The mark of a source is its staged files, which go by the digest of their bytes;
-that of any other table is a digest of its rows in whatever order. So a step that comes out as it was, or changes only
-in columns that a reader does not look at, leaves that reader's key alone.
+that of a small table is a digest of its rows in whatever order. A large one is only looked at where it was computed
+again: where its rows are, in the columns of a reader, those of the last night's file, it keeps that night's mark, else
+its own key is the mark. So a step that comes out as it was, or changes only in columns that a reader does not look at,
+leaves that reader's key alone.
 
 In `<home>/steps` lies for each key `<key>.json` (rows, marks) and, of tables that the publication has anyway or that
 cost more to compute than to write, `<key>.parquet`. Of the others the marks alone are kept: they are computed where a
@@ -28,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from canbao.build import KEPT, Step, references
+from canbao.engine.duckdb import WORKING_FORMAT
 from canbao.home import read_json
 from canbao.lineage import Lineage, Seen
 from canbao.paths import quoted
@@ -36,7 +39,7 @@ from canbao.publish import code_digest, file_digest
 if TYPE_CHECKING:
     from canbao.engine.duckdb import Warehouse
 
-_VERSION = 1
+_VERSION = 2
 """Of the files; raise it whenever they are to be read differently."""
 
 _PAYS = 1.5
@@ -50,19 +53,16 @@ _WRITING_OTHER = 15e-9
 """Seconds of a processor that a value takes to write, measured over all steps of a night."""
 
 _HASHED = 2.0
-"""Marks of a table hash at most so many times its columns; what readers see is drawn together until then."""
+"""Marks of a large table look at most so many times at each of its columns; what readers see is drawn together."""
 
 _FEW = 50_000
-"""Rows up to which a table has a mark for whatever a reader sees: it costs nothing to speak of."""
+"""Rows up to which a table's rows are hashed, for whatever a reader sees: it costs nothing to speak of."""
 
 _STALE = 3 * 86_400
 """Seconds after which goes what a night left that did not come to the end of its build."""
 
 _OWN = frozenset({"lineage", "last"})
 """Names of files in the folder that are no key's."""
-
-_FORMAT = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1"
-"""Written to be read once or twice: to look for repeated values costs more than it saves."""
 
 
 @dataclass
@@ -156,6 +156,7 @@ class StepStore:
         self._readers: dict[str, set[Seen]] = {}
         self._columns: dict[str, int] = {}
         self._unsaved = False
+        self._before = self._last_keys()
         self._clear_stale()
 
     def begin(self, queries: Iterable[str] = ()) -> None:
@@ -227,7 +228,8 @@ class StepStore:
                 made.present = False
         if self._unsaved:
             self._save_lineage(self._known)
-        _write(self._folder / "last.json", {"keys": sorted(self._used)})
+        steps = {name: made.key for name, made in self._made.items()}
+        _write(self._folder / "last.json", {"program": self._program, "keys": sorted(self._used), "steps": steps})
         for path in self._folder.glob("*.*"):
             if path.stem not in self._used | _OWN:
                 path.unlink()
@@ -290,33 +292,37 @@ class StepStore:
         made.present, made.reused = True, False
         if not keep:
             return
-        made.marks = self._content(step.name, self._groups(step.name, made.rows))
         made.file = self._keep(made, seconds)
+        made.marks = self._fresh_marks(made)
         entry = {"step": step.name, "rows": made.rows, "marks": made.marks, "file": made.file}
         _write(self._folder / f"{made.key}.json", entry)
 
     def _keep(self, made: _Made, seconds: float) -> dict[str, Any] | None:
         step, warehouse = made.step, self._warehouse
         written = warehouse.written(step.name)
+        if not step.published:
+            kinds = warehouse.types(step.name).values()
+            writing = made.rows * sum(_WRITING.get(kind.split("[")[0], _WRITING_OTHER) for kind in kinds)
+            computing = seconds - writing if written else seconds
+            if writing > _SMALL and computing < _PAYS * writing:
+                return None
         if written is not None:
             path, part = self._folder / f"{made.key}.parquet", self._folder / f"{made.key}.part"
             part.hardlink_to(written)
             part.replace(path)
             part.unlink(missing_ok=True)  # two names of one file: nothing was replaced
+            made.kept = True
             noted: dict[str, Any] = {"bytes": path.stat().st_size, "sha256": file_digest(path)}
-            warehouse.note_digest(step.name, noted["sha256"])
+            if step.published:
+                warehouse.note_digest(step.name, noted["sha256"])
             return noted
-        kinds = warehouse.types(step.name).values()
-        writing = made.rows * sum(_WRITING.get(kind.split("[")[0], _WRITING_OTHER) for kind in kinds)
-        if writing > _SMALL and seconds < _PAYS * writing:
-            return None
         return self._write(step.name, made.key)
 
     def _write(self, table: str, key: str) -> dict[str, Any] | None:
         """Write a table into the folder; None where Parquet would not give it back as it is."""
         path, part, con = self._folder / f"{key}.parquet", self._folder / f"{key}.part", self._warehouse.con
         try:
-            con.execute(f"COPY {table} TO '{quoted(part)}' ({_FORMAT})")
+            con.execute(f"COPY {table} TO '{quoted(part)}' ({WORKING_FORMAT})")
         except duckdb.IOException:  # no room left: what is not kept costs the next night time, and nothing else
             part.unlink(missing_ok=True)
             return None
@@ -360,7 +366,8 @@ class StepStore:
     def _mark(self, seen: Seen) -> str:
         made = self._made.get(seen.table)
         if made is not None:
-            covering = [one for one in self._groups(seen.table, made.rows) if _covers(one, seen)]
+            groups = self._groups(seen.table, made.rows)
+            covering = [one for one in groups if _named(one) in made.marks and _covers(one, seen)]
             group = min(covering, key=lambda one: len(one.columns), default=None)
             if group is not None:
                 return f"{_named(group)} {made.marks[_named(group)]}"
@@ -373,16 +380,37 @@ class StepStore:
             self._base[seen] = version or self._content(seen.table, [seen])[_named(seen)]
         return self._base[seen]
 
+    def _fresh_marks(self, made: _Made) -> dict[str, str]:
+        """Marks of a table that has just been computed."""
+        groups = self._groups(made.step.name, made.rows)
+        if made.rows <= _FEW:
+            return self._content(made.step.name, groups)
+        marks = {_named(one): f"{made.key} {_named(one)}" for one in groups}
+        before = self._entry(self._before.get(made.step.name, "")) if self._reuse and made.file else {}
+        same_size = before.get("rows") == made.rows
+        known = [one for one in groups if _named(one) in before.get("marks", {}) and (same_size or one.where)]
+        path = self._folder / f"{self._before.get(made.step.name)}.parquet"
+        if known and _intact(path, before["file"]):
+            was = self._content(f"read_parquet('{quoted(path)}')", known)
+            now = self._content(made.step.name, known)
+            marks |= {name: before["marks"][name] for name in was if was[name] == now[name]}
+        return marks
+
+    def _last_keys(self) -> dict[str, str]:
+        """Steps of the last complete build to their keys, where this program made it."""
+        last = _read(self._folder / "last.json")
+        return dict(last["steps"]) if last.get("program") == self._program else {}
+
     def forget(self) -> None:
         """Tables that no step makes have been filled since."""
         self._base.clear()
 
     def _content(self, table: str, groups: Sequence[Seen]) -> dict[str, str]:
-        """Marks of a table's rows in any order: their number, and the sum of a hash of each."""
+        """Digests of a relation's rows in any order: their number, and the sum of a hash of each."""
         if not groups:
             return {}
         marks = ", ".join(_mark_sql(one) for one in groups)
-        row = self._warehouse.con.execute(f'SELECT {marks} FROM "{table}"').fetchone()
+        row = self._warehouse.con.execute(f"SELECT {marks} FROM {table}").fetchone()
         assert row is not None
         return {_named(one): value for one, value in zip(groups, row, strict=True)}
 

@@ -62,9 +62,16 @@ PREVIOUS = {
 FEW_ROWS = 122_880
 """A row group of DuckDB: of fewer rows there is nothing to share out, and a second thread costs more than it does."""
 
+MANY_ROWS = 2_000_000
+"""Rows of all sources from which on every table of the build is a Parquet file. In memory tables of that size would
+leave the queries no room, and be moved to disk and back: 3.4 million people took 9.5 GB, or 5.9 GB and what was moved,
+where files take 3.6 GB and no more processor time."""
+
+WORKING_FORMAT = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1"
+"""Of files that are read once or a few times: to look for repeated values costs more than it saves."""
+
 MEMORY = 5500
-"""Megabytes for the build. With 2,000 the table of 3.4 million persons took half as much processor time again, and
-twice the time, for what was moved to disk and back. With what Python holds besides, a night is to stay below 8 GB."""
+"""Megabytes for the build. With what Python holds besides, a night is to stay below 8 GB."""
 
 FILES_OF_A_SOURCE = 1 << 20
 """Numbers of files that each source has to itself: what one source delivers does not renumber the rows of others."""
@@ -125,6 +132,8 @@ class Warehouse:
         self._written: dict[str, Path] = {}
         self._digests: dict[str, str] = {}
         self._views: set[str] = set()
+        self._files: dict[str, Path] = {}
+        self._in_files = False
         self._versions: dict[str, str] = {}
         self._deliveries: dict[str, str] = {}
         self._file_numbers: dict[int, int] = {}
@@ -211,6 +220,7 @@ class Warehouse:
         total = int(files["rows_accepted"].sum() or 0)
         if not self._threads and total <= FEW_ROWS:
             self.con.execute("SET threads = 1")
+        self._in_files = total >= MANY_ROWS
         self._load("staged_file", files.select("file_no", "source", "delivery", "file", "sha256", "rows_accepted"))
         for name, definition in definitions.items():
             own = files.filter(pl.col("source") == name)
@@ -261,8 +271,8 @@ class Warehouse:
             self._written[step.name], self._digests[step.name] = path, digest
 
     def written(self, table: str) -> Path | None:
-        """The file of a published step's table."""
-        return self._written.get(table)
+        """The file that a step's table was written to; None for one in memory."""
+        return self._written.get(table) or self._files.get(table)
 
     def note_digest(self, table: str, digest: str) -> None:
         """Have the digest of a published step's file known before it is asked for."""
@@ -272,13 +282,14 @@ class Warehouse:
         """Runs a step into a table of its name and returns the number of rows.
 
         A published step goes straight into its sorted Parquet file, and the table is a view of that: what is written
-        once for the readers need not stand in memory as well.
+        once for the readers need not stand in memory as well. In a large night the others go into files too.
         """
-        if not step.published:
-            self.con.execute(f"CREATE TABLE {step.name} AS\n{step.sql}")
-            return self.count(step.name)
         path = self.folder / "tables" / f"{step.name}.parquet"
         path.parent.mkdir(exist_ok=True)
+        if not step.published:
+            if not (self._in_files and self._select_into_file(step, path)):
+                self.con.execute(f"CREATE TABLE {step.name} AS\n{step.sql}")
+            return self.count(step.name)
         columns = []
         if "*" in step.order_by:  # else it is not worth planning the step twice
             columns = [row[0] for row in self.con.execute(f"DESCRIBE\n{step.sql}").fetchall()]
@@ -286,6 +297,19 @@ class Warehouse:
         self.con.execute(f"CREATE VIEW {step.name} AS SELECT * FROM read_parquet('{quoted(path)}')")
         self._written[step.name] = path
         return self.count(step.name)
+
+    def _select_into_file(self, step: Step, path: Path) -> bool:
+        """Write a step's table and have the file as a view; False where a file would not give its columns back."""
+        self.con.execute(f"COPY (\n{step.sql}\n) TO '{quoted(path)}' ({WORKING_FORMAT})")
+        file = f"SELECT * FROM read_parquet('{quoted(path)}')"
+        meant, got = ([row[:2] for row in self.con.execute(f"DESCRIBE\n{one}").fetchall()] for one in (step.sql, file))
+        if meant != got:
+            path.unlink()
+            return False
+        path.chmod(0o600)
+        self.con.execute(f"CREATE VIEW {step.name} AS {file}")
+        self._files[step.name] = path
+        return True
 
     def gather(self, table: str, query: str) -> None:
         """Makes a temporary table of what a query finds in rows of people; few rows come out of it."""
@@ -299,7 +323,11 @@ class Warehouse:
 
     def drop(self, table: str) -> None:
         """Gives back the room of a table that nobody reads any more."""
-        if table not in self._views:  # a view takes no room
+        file = self._files.pop(table, None)
+        if file is not None:
+            self.con.execute(f"DROP VIEW {table}")
+            file.unlink()
+        elif table not in self._views:  # files that are published or kept stay
             self.con.execute(f"DROP TABLE IF EXISTS {table}")
 
     def columns(self, table: str) -> list[str]:
