@@ -126,7 +126,7 @@ class Warehouse:
 
     def __init__(self, folder: Path, *, memory_limit: str | None = None, threads: int | None = None) -> None:
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(mode=0o700, parents=True)
         self.folder = folder
         self._threads = threads
         self._written: dict[str, Path] = {}
@@ -306,7 +306,7 @@ class Warehouse:
         if meant != got:
             path.unlink()
             return False
-        path.chmod(0o600)
+        path.chmod(0o600)  # it may become a file of the store
         self.con.execute(f"CREATE VIEW {step.name} AS {file}")
         self._files[step.name] = path
         return True
