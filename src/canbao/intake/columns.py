@@ -22,8 +22,9 @@ DTYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "bool": pl.Boolean,
 }
 
-# Text that reads as itself: Chinese characters and printable ASCII, no space at either end.
-_PLAIN = r"^[!-~·\x{4e00}-\x{9fff}](?:[ -~·（），。、；：\x{4e00}-\x{9fff}]*[!-~·\x{4e00}-\x{9fff}])?$"
+# Text that reads as itself: Chinese characters and printable ASCII, no space at either end, no backslash in front.
+_PLAIN = r"^[!-\[\]-~·\x{4e00}-\x{9fff}](?:[ -~·（），。、；：\x{4e00}-\x{9fff}]*[!-~·\x{4e00}-\x{9fff}])?$"
+_NULL = r"^(?i:null)$"
 _NUMBER = r"^[0-9A-Z]+$"
 _NO_PLACEHOLDER = ["NULL", "NONE", "NAN"]
 
@@ -38,8 +39,8 @@ def _matching(column: pl.Expr, pattern: str) -> pl.Expr:
 
 
 def _text(column: pl.Expr) -> pl.Expr:
-    plain = column.str.contains(_PLAIN) & ~column.str.starts_with("\\") & (column.str.to_lowercase() != "null")
-    return pl.when(plain).then(column)
+    # Patterns, not `to_lowercase`: that writes the whole column anew.
+    return pl.when(column.str.contains(_PLAIN) & ~column.str.contains(_NULL)).then(column)
 
 
 def _cert(column: pl.Expr) -> pl.Expr:
@@ -183,8 +184,8 @@ class Converter:
             }
         )
         hits = left.to_frame("raw").join(table, on="raw", how="left", maintain_order="left")
-        index = np.arange(len(fast))
-        index[places.to_numpy()] = len(fast) + np.arange(len(places))
+        index = np.arange(len(fast), dtype=np.uint32)
+        index[places.to_numpy()] = np.arange(len(fast), len(fast) + len(places), dtype=np.uint32)
         states = np.zeros(len(fast), np.uint8)
         states[places.to_numpy()] = hits["state"].to_numpy()
         values = pl.concat([fast, hits["value"].alias(fast.name)]).gather(index)

@@ -1,11 +1,13 @@
 """CSV and text files: at the speed of the machine where lines are regular, with care where they are not.
 
-A file is read in blocks that end at a record. Of each block NumPy finds the line ends, separators and quotes; lines
-whose quotes are not plain pairs around whole fields go to `records.py`, all others through Polars at once. No row is
-skipped: ragged ones come out with their number of fields, and every row knows the physical line where it begins.
+A file is read in blocks that end at a record. Where a block has no quote and every line has as many fields as the
+header, Polars reads it at once. Of any other block NumPy finds the line ends, separators and quotes; lines whose quotes
+are not plain pairs around whole fields go to `records.py`, all others through Polars. No row is skipped: ragged ones
+come out with their number of fields, and every row knows the physical line where it begins.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -89,7 +91,7 @@ class CsvFile:
 
     def _blocks(self, stream: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
         """Blocks with line feeds as line ends, each with whether it is the last; the last one ends a line."""
-        texts = gb18030_blocks(stream, self.block_bytes // 2) if self.encoding == "gb18030" else None
+        texts = gb18030_blocks(stream, 2 * self.block_bytes) if self.encoding == "gb18030" else None
         before: bytes | None = None
         held = b""
         for block in texts or utf8_blocks(stream, self.block_bytes):
@@ -161,7 +163,7 @@ class CsvFile:
             if not used:
                 return None, 0, 0
             block = Block(data[:used], self._separator, len(self.layout.titles))
-        return block.batch(line), used, len(block.starts)
+        return block.batch(line), used, block.height
 
     def _unclosed(self, line: int) -> NoReturn:
         raise FileRefused(
@@ -174,7 +176,7 @@ class Block:
     """Whole lines of CSV text, taken apart.
 
     Attributes:
-        starts: Offset of each physical line.
+        height: Number of physical lines.
         unfinished: Line of a record whose quoted field does not end in the block, else None.
     """
 
@@ -184,26 +186,51 @@ class Block:
         self.width = width
         self._bytes = np.frombuffer(data, np.uint8)
         self._quoted = b'"' in data
+        self.height = int(np.count_nonzero(self._bytes == _NEWLINE))
+        self.unfinished: int | None = None
+        self._plain = self._read_plain()
+        if self._plain is not None:
+            return
         # Everything below works on the marks alone, about a seventh of the bytes.
         is_mark = (self._bytes == _NEWLINE) | (self._bytes == ord(separator))
         if self._quoted:
             is_mark |= self._bytes == _QUOTE
         self._marks = np.flatnonzero(is_mark)
         self._kinds = self._bytes[self._marks]
-        self._ends = self._marks[self._kinds == _NEWLINE]
-        self.starts = np.concatenate([np.zeros(1, self._ends.dtype), self._ends[:-1] + 1])
-        self.unfinished: int | None = None
         # Records of odd lines: line, lines taken, cells.
         self._odd: list[tuple[int, int, list[str]]] = []
-        self._regular = np.ones(len(self._ends), bool)
+        self._regular = np.ones(self.height, bool)
         self._counts = self._count_fields()
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        """Offset of the end of each physical line; of a plain block it is only asked for where a row is rejected."""
+        return np.flatnonzero(self._bytes == _NEWLINE)
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Offset of each physical line."""
+        return np.concatenate([np.zeros(1, self.ends.dtype), self.ends[:-1] + 1])
+
+    def _read_plain(self) -> pl.DataFrame | None:
+        """The cells of a block without quotes in which every line has as many fields as the header; else None.
+
+        The sum of fields shows nearly every other block before it is read. Where the sum fits, a long line may still
+        make up for a short one; but of a short line Polars leaves the last cell null, which it does with no other.
+        """
+        if self._quoted or self.width == 1:
+            return None
+        separators = int(np.count_nonzero(self._bytes == ord(self.separator)))
+        if separators != self.height * (self.width - 1):
+            return None
+        try:
+            cells = self._parse(self.data, self.width)
+        except pl.exceptions.PolarsError:  # a line that is too long
+            return None
+        return cells if cells.height == self.height and not cells.to_series(-1).has_nulls() else None
 
     def _count_fields(self) -> np.ndarray | None:
         """Fields per line, separators within quotes not counted; None where every line has as many as the header."""
-        # Where the sum fits, so does every line, unless a long one makes up for a short one.
-        fits = not self._quoted and self.width > 1 and len(self._kinds) == len(self._ends) * self.width
-        if fits and (self._kinds.reshape(-1, self.width)[:, -1] == _NEWLINE).all():
-            return None
         newline = self._kinds == _NEWLINE
         counted = self._kinds == ord(self.separator)
         if self._quoted:
@@ -251,19 +278,19 @@ class Block:
     def _read_slowly(self, line: int) -> int:
         """Reads the record that begins on `line`; returns the line behind it."""
         # Most odd records end on their line: look further only where they do not.
-        for lines in (1, 16, len(self._ends)):
-            until = min(line + lines, len(self._ends))
-            text = self.data[self.starts[line] : self._ends[until - 1] + 1].decode()
+        for lines in (1, 16, self.height):
+            until = min(line + lines, self.height)
+            text = self.data[self.starts[line] : self.ends[until - 1] + 1].decode()
             record = read_record(text, 0, self.separator)
             if record is not None:
                 taken = text.count("\n", 0, record.end)
                 self._odd.append((line, taken, record.cells))
                 self._regular[line : line + taken] = False
                 return line + taken
-            if until == len(self._ends):
+            if until == self.height:
                 break
         self.unfinished = line
-        return len(self._ends)
+        return self.height
 
     def batch(self, first_line: int) -> Batch | None:
         """The rows of the block, in order; None where there is none.
@@ -271,6 +298,9 @@ class Block:
         Args:
             first_line: Physical line of the block's first line in the file.
         """
+        if self._plain is not None:
+            lines = np.arange(self.height)
+            return Batch(self._plain, (lines + first_line).astype(np.int32), None, RawText(self, lines, {}))
         counts = self._counts
         self._drop_blank_lines(counts)
         if counts is not None:
@@ -282,7 +312,7 @@ class Block:
         if not self._odd:
             if not len(lines):
                 return None
-            return Batch(cells, (lines + first_line).astype(np.int32), regular_counts, self._raw(lines, {}))
+            return Batch(cells, (lines + first_line).astype(np.int32), regular_counts, RawText(self, lines, {}))
         self._odd.sort()
         widest = max(widest, *(len(row) for _, _, row in self._odd))
         odd = pl.DataFrame(
@@ -301,14 +331,14 @@ class Block:
             merged,
             (all_lines[order] + first_line).astype(np.int32),
             np.concatenate([base, odd_counts])[order],
-            self._raw(all_lines[order], taken),
+            RawText(self, all_lines[order], taken),
         )
 
     def _drop_blank_lines(self, counts: np.ndarray | None) -> None:
         if counts is None:
             return
         for line in np.flatnonzero(self._regular & (counts == 1)).tolist():
-            if not squeeze(self.data[self.starts[line] : self._ends[line]].decode()):
+            if not squeeze(self.data[self.starts[line] : self.ends[line]].decode()):
                 self._regular[line] = False
 
     def _take_out_wide_lines(self, counts: np.ndarray) -> None:
@@ -316,24 +346,25 @@ class Block:
             self._read_slowly(line)
 
     def _read_regular(self, lines: np.ndarray, widest: int) -> pl.DataFrame:
-        schema = {str(i): pl.String for i in range(widest)}
         if not len(lines):
-            return pl.DataFrame(schema=schema)
-        data = self.data if len(lines) == len(self._ends) else self._join(lines)
-        cells = pl.read_csv(
-            data,
-            has_header=False,
-            separator=self.separator,
-            quote_char='"' if self._quoted else None,
-            schema=schema,
-            missing_columns="insert",
-            empty_string_is_null=False,
-            infer_schema=False,
-        )
+            return pl.DataFrame(schema={str(i): pl.String for i in range(widest)})
+        cells = self._parse(self.data if len(lines) == self.height else self._join(lines), widest)
         if cells.height != len(lines):
             raise AssertionError(f"{len(lines)} lines gave {cells.height} rows")
         holes = [name for name, nulls in zip(cells.columns, cells.null_count().row(0), strict=True) if nulls]
         return cells.with_columns(pl.col(holes).fill_null("")) if holes else cells
+
+    def _parse(self, data: bytes, width: int) -> pl.DataFrame:
+        return pl.read_csv(
+            data,
+            has_header=False,
+            separator=self.separator,
+            quote_char='"' if self._quoted else None,
+            schema={str(i): pl.String for i in range(width)},
+            missing_columns="insert",
+            empty_string_is_null=False,
+            infer_schema=False,
+        )
 
     def _join(self, lines: np.ndarray) -> bytes:
         """The bytes of these lines: whole stretches at a time."""
@@ -341,25 +372,21 @@ class Block:
         firsts = lines[np.concatenate([[0], breaks])]
         lasts = lines[np.concatenate([breaks - 1, [len(lines) - 1]])]
         view = memoryview(self.data)
-        return b"".join(view[self.starts[a] : self._ends[b] + 1] for a, b in zip(firsts, lasts, strict=True))
-
-    def _raw(self, lines: np.ndarray, taken: dict[int, int]) -> "RawText":
-        return RawText(self.data, self.starts, self._ends, lines, taken)
+        return b"".join(view[self.starts[a] : self.ends[b] + 1] for a, b in zip(firsts, lasts, strict=True))
 
 
 class RawText:
     """The raw text of rows of a block, decoded only for those that are asked for."""
 
-    def __init__(
-        self, data: bytes, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray, taken: dict[int, int]
-    ) -> None:
-        self._data, self._starts, self._ends, self._lines, self._taken = data, starts, ends, lines, taken
+    def __init__(self, block: Block, lines: np.ndarray, taken: dict[int, int]) -> None:
+        self._block, self._lines, self._taken = block, lines, taken
 
     def __call__(self, rows: Sequence[int]) -> list[str]:
         """The text of these rows, without the line end."""
+        data, starts, ends = self._block.data, self._block.starts, self._block.ends
         found = []
         for row in rows:
             line = int(self._lines[row])
             last = line + self._taken.get(line, 1) - 1
-            found.append(self._data[self._starts[line] : self._ends[last]].decode().removesuffix("\r"))
+            found.append(data[starts[line] : ends[last]].decode().removesuffix("\r"))
         return found

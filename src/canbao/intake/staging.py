@@ -241,7 +241,7 @@ def _sink(frames: Iterator[pl.DataFrame], schema: pl.Schema, path: Path) -> None
         yield from frames
 
     lazy = register_io_source(source, schema=schema, is_pure=False)
-    lazy.sink_parquet(path, compression="zstd", row_group_size=_ROW_GROUP, maintain_order=True)
+    lazy.sink_parquet(path, compression="zstd", compression_level=1, row_group_size=_ROW_GROUP, maintain_order=True)
 
 
 class _Rejected:
