@@ -159,6 +159,18 @@ def test_field_counts(read: Reader) -> None:
     ]
 
 
+@pytest.mark.parametrize("short_first", [True, False])
+def test_a_long_line_does_not_make_up_for_a_short_one(read: Reader, short_first: bool) -> None:
+    odd = ["A1,甲", "A2,乙,2025-06-03,x"] if short_first else ["A2,乙,2025-06-03,x", "A1,甲"]
+    night = read("death", HEAD + "\n".join(["A0,丙,", *odd, "A3,丁,2025-06-03", ""]))
+    assert certs(night) == ["A3"]
+    assert night.rejected() == [
+        (2, "blank_required", "A0,丙,"),
+        (3, "field_count", odd[0]),
+        (4, "field_count", odd[1]),
+    ]
+
+
 def test_a_very_long_row(read: Reader) -> None:
     night = read("death", HEAD + "A1,甲,2025-06-03" + ",x" * 100 + "\nA2,乙,2025-06-03" + "," * 100 + "\n")
     assert certs(night) == ["A2"]
@@ -166,9 +178,9 @@ def test_a_very_long_row(read: Reader) -> None:
 
 
 def test_total_rows_are_read_and_rejected(read: Reader) -> None:
-    night = read("death", HEAD + "A1,甲,2025-06-03\n合 计,1,\n,小计：,\n总计12,,\n")
-    assert [code for _, code, _ in night.rejected()] == ["total_row"] * 3
-    assert night.file()["rows_read"] == 4
+    night = read("death", HEAD + "A1,甲,2025-06-03\n合 计,1,\n,小计：,\n总计12,,\n \u200b, ,总计\n计,合计,\n")
+    assert [code for _, code, _ in night.rejected()] == [*["total_row"] * 4, "blank_required"]
+    assert night.file()["rows_read"] == 6
 
 
 def test_damaged_numbers(read: Reader) -> None:

@@ -7,15 +7,18 @@ import json
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from canbao.errors import UserError
 from canbao.intake import drop_unused, load_definitions, take_in
-from canbao.intake.definitions import code_table
+from canbao.intake import landing as intake_landing
+from canbao.intake.definitions import SourceDef, code_table
 from canbao.intake.headers import normalise
+from canbao.intake.staging import StagedPart, Stopped, stage_file
 
-from .conftest import Read
+from .conftest import AS_OF, DAY, Read
 
 DEATH = "certno,death_date\n{},2025-06-03\n"
 VETERAN = "certno,discharge_date\n{},2025-06-03\n"
@@ -171,6 +174,50 @@ def test_counts_hold(deliver: Put, night: Night) -> None:
     deliver("death", B)
     row = night().file()
     assert (row["rows_read"], row["rows_accepted"], row["rows_rejected"]) == (2, 1, 1)
+
+
+def test_sources_side_by_side_give_the_same_as_one_after_the_other(
+    deliver: Put, landing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, source in enumerate(["death", "target", "veteran"]):
+        text = {"death": B, "target": TARGET.format(5), "veteran": VETERAN.format("A")}[source]
+        deliver(source, text + "x\n" * number, "a.csv")
+        deliver(source, "a.csv 的一半", "b.csv.part")
+        claim = {"sha256": {"a.csv": hashlib.sha256((landing / source / DAY / "a.csv").read_bytes()).hexdigest()}}
+        deliver(source, json.dumps(claim), "manifest.json")
+    results = []
+    for at_a_time in (1, 2, 3):
+        monkeypatch.setattr(intake_landing, "_AT_A_TIME", at_a_time)
+        results.append(take_in([landing], AS_OF, tmp_path / "staged"))
+    assert len({str(one.notes) for one in results}) == 1
+    assert [note.split("/")[0] for note in results[0].notes] == ["批次“death", "批次“target", "批次“veteran"]
+    assert all(one.files.equals(results[0].files) for one in results)
+    assert all(one.counties.equals(results[0].counties) for one in results)
+    assert results[0].files["source"].to_list() == ["death", "target", "veteran"]
+
+
+def test_a_fault_in_one_source_ends_the_reading_of_others(
+    deliver: Put, night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver("death", B)
+    deliver("veteran", VETERAN.format("A"))
+    given_up = []
+
+    def stage(path: Path, sha256: str, source: SourceDef, store: Path, **more: Any) -> list[StagedPart]:
+        if source.name == "veteran":
+            raise MemoryError
+        assert more["stop"].wait(10)
+        try:
+            return stage_file(path, sha256, source, store, **more)
+        except Stopped:
+            given_up.append(source.name)
+            raise
+
+    monkeypatch.setattr(intake_landing, "stage_file", stage)
+    with pytest.raises(MemoryError):
+        night()
+    assert given_up == ["death"]
+    assert not [path for path in (tmp_path / "staged").rglob("*") if path.is_file()]
 
 
 # ---------------------------------------------------------------------------------------------------------- definitions

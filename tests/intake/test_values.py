@@ -278,6 +278,7 @@ ALPHABET = "0123456789012345678901234567890123456789-/.年月日 ,()¥元EeXxNUL
 )
 @example(["1900-01-01", "9999-12-31", "2025-02-30", "1800-01-01", "2199-12-31", "2200-01-01"])
 @example(["NULL", "null", "\\N", "NONE", "NAN", "N/A", "-5", "000", "500103199001011000"])
+@example(["nUlL", "NULLX", "xnull", "\\x", "x\\", "\\", "[", "]", "计"])
 @example(["999999999999.99", "1000000000000", "-0.5", "00", "010", "202513", "0"])
 def test_fast_columns_read_as_the_careful_reader_does(cells: list[str]) -> None:
     converter = Converter(FIELDS)

@@ -161,6 +161,8 @@ class Converter:
         return _FAST[field.type](column).alias(field.name)
 
     def _finish(self, field: Field, raw: pl.Series, fast: pl.Series) -> Column:
+        if not fast.has_nulls():
+            return Column(fast, None)
         odd = fast.is_null() & (raw != "")
         if not odd.any():
             return Column(fast, None)
@@ -184,9 +186,6 @@ class Converter:
             }
         )
         hits = left.to_frame("raw").join(table, on="raw", how="left", maintain_order="left")
-        index = np.arange(len(fast), dtype=np.uint32)
-        index[places.to_numpy()] = np.arange(len(fast), len(fast) + len(places), dtype=np.uint32)
         states = np.zeros(len(fast), np.uint8)
         states[places.to_numpy()] = hits["state"].to_numpy()
-        values = pl.concat([fast, hits["value"].alias(fast.name)]).gather(index)
-        return Column(values, states)
+        return Column(fast.scatter(places, hits["value"]), states)

@@ -138,17 +138,19 @@ class RowJudge:
 
     def _totals(self, batch: Batch, errors: np.ndarray) -> None:
         """Marks total rows: the first non-blank cell says 合计, 小计 or 总计."""
-        first = batch.cells.columns[0]
-        likely = batch.cells.select(pl.col(first).str.contains(_TOTAL_OR_BLANK).arg_true())
-        rows = likely.to_series()
-        if not len(rows):
-            return
-        shown = pl.coalesce(pl.when(~looks_blank(name)).then(pl.col(name)) for name in batch.cells.columns)
-        cells = batch.cells[rows].select(shown.alias("first")).to_series()
-        maybe = cells.str.contains("计", literal=True).fill_null(False)
-        for row, cell in zip(rows.filter(maybe), cells.filter(maybe), strict=True):
-            if is_total(cell):
-                errors[row] = TOTAL_ROW
+        rows: pl.Series | None = None  # those whose cells so far are blank; at first all
+        for name in batch.cells.columns:
+            cells = batch.cells[name] if rows is None else batch.cells[name].gather(rows)
+            likely = cells.str.contains(_TOTAL_OR_BLANK).arg_true()
+            rows = likely if rows is None else rows.gather(likely)
+            if not len(rows):
+                return
+            cells = cells.gather(likely)
+            filled = cells.str.contains(_FILLED)
+            for row, cell in zip(rows.filter(filled), cells.filter(filled), strict=True):
+                if is_total(cell):
+                    errors[row] = TOTAL_ROW
+            rows = rows.filter(~filled)
 
     def _count(self, columns: dict[str, Column], good: np.ndarray) -> None:
         for name, column in columns.items():
@@ -164,10 +166,10 @@ class RowJudge:
     def _count_counties(self, staged: pl.DataFrame) -> None:
         if self.source.county is None:
             return
-        # Grouped before it is looked at: of millions of rows a few thousand codes are left.
-        codes = staged.group_by(pl.col(self.source.county).alias("code")).len()
-        county = pl.col("code").str.slice(0, 6)
-        for name, rows in codes.select(county, "len").filter(county.str.contains(r"^[0-9]{6}$")).iter_rows():
+        # Counted before they are looked at: of many thousand rows a few hundred codes are left.
+        codes = staged[self.source.county].value_counts(name="rows")
+        county = pl.col(self.source.county).str.slice(0, 6)
+        for name, rows in codes.filter(county.str.contains(r"^[0-9]{6}$")).select(county, "rows").iter_rows():
             self.tally.counties[name] += rows
 
     def _quarantine(

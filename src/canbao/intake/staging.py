@@ -7,10 +7,12 @@ there are any) and `<digest>.json` (counts), the last written last: where it exi
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -84,7 +86,13 @@ def quarantine_path(store: Path, source: str, digest: str) -> Path:
 
 
 def stage_file(
-    path: Path, sha256: str, source: SourceDef, store: Path, before: os.stat_result | None = None
+    path: Path,
+    sha256: str,
+    source: SourceDef,
+    store: Path,
+    *,
+    before: os.stat_result | None = None,
+    stop: Event | None = None,
 ) -> list[StagedPart]:
     """Reads a file into the store, or finds it there.
 
@@ -94,12 +102,14 @@ def stage_file(
         source: Its source.
         store: `<home>/staged`.
         before: How the file looked before its digest was made; as it looks now by default.
+        stop: Set while the file is read, it ends the reading.
 
     Returns:
         One part per file; of a workbook one per sheet that is read.
 
     Raises:
         FileRefused: The file cannot be used as a whole; nothing of it is staged.
+        Stopped: `stop` was set; nothing of it is staged.
     """
     kind = suffix_of(path) or ""
     digest = hashlib.sha256(f"{sha256} {source.fingerprint} {kind} {READER_VERSION}".encode()).hexdigest()
@@ -111,13 +121,14 @@ def stage_file(
             return kept
     folder.mkdir(parents=True, exist_ok=True)
     before = before or path.stat()
+    writer = partial(_Writer, folder, source, stop=stop)
     if kind == ".xlsx":
-        parts = _stage_workbook(path, source, folder, digest)
+        parts = _stage_workbook(path, source, digest, writer)
     elif kind == ".parquet":
         layout, batches = read_parquet(path, source)
-        parts = [_Writer(folder, source, digest).write(layout, batches, "parquet")]
+        parts = [writer(digest).write(layout, batches, "parquet")]
     else:
-        parts = [_stage_text(path, source, folder, digest)]
+        parts = [_stage_text(path, source, writer(digest))]
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise FileRefused("changing", "文件在读取过程中发生了变化，可能还在传送。请等传送完成后重新运行。")
@@ -125,20 +136,19 @@ def stage_file(
     return parts
 
 
-def _stage_workbook(path: Path, source: SourceDef, folder: Path, digest: str) -> list[StagedPart]:
+def _stage_workbook(path: Path, source: SourceDef, digest: str, writer: Callable[[str], "_Writer"]) -> list[StagedPart]:
     sheets, strange = read_workbook(path, source)
     parts = []
     for number, sheet in enumerate(sheets):
         name = sheet.name if number else ""
         own = hashlib.sha256(f"{digest} {sheet.name}".encode()).hexdigest() if number else digest
-        parts.append(_Writer(folder, source, own).write(sheet.layout, sheet.batches(), "xlsx", name))
+        parts.append(writer(own).write(sheet.layout, sheet.batches(), "xlsx", name))
     parts[0].notes = [f"工作表“{name}”没有本来源的表头，未读入。" for name in strange]
     return parts
 
 
-def _stage_text(path: Path, source: SourceDef, folder: Path, digest: str) -> StagedPart:
+def _stage_text(path: Path, source: SourceDef, writer: "_Writer") -> StagedPart:
     encoding = detect_encoding(path)
-    writer = _Writer(folder, source, digest)
     for _ in range(2):
         file = CsvFile(path, source, encoding)
         try:
@@ -148,13 +158,18 @@ def _stage_text(path: Path, source: SourceDef, folder: Path, digest: str) -> Sta
     raise AssertionError("GB18030 does not ask for another encoding")
 
 
+class Stopped(Exception):  # noqa: N818 - whoever stopped the reading has the fault
+    """The reading of a file was given up, for another one failed or the night was broken off."""
+
+
 class _Writer:
     """Writes the rows of one part under temporary names and moves them into place when all are written."""
 
-    def __init__(self, folder: Path, source: SourceDef, digest: str) -> None:
+    def __init__(self, folder: Path, source: SourceDef, digest: str, *, stop: Event | None = None) -> None:
         self._folder = folder
         self._source = source
         self._digest = digest
+        self._stop = stop
 
     def write(self, layout: Layout | CsvFile, batches: Iterator[Batch], encoding: str, part: str = "") -> StagedPart:
         """Judges and writes all batches.
@@ -175,7 +190,7 @@ class _Writer:
 
         def frames() -> Iterator[pl.DataFrame]:
             try:
-                for batch in _ahead(batches):
+                for batch in _ahead(batches, self._stop):
                     if not judges:
                         judges.append(RowJudge(self._source, _layout(layout)))
                     accepted, refused = judges[0].judge(batch)
@@ -225,11 +240,17 @@ def _layout(layout: Layout | CsvFile) -> Layout:
     return layout.layout if isinstance(layout, CsvFile) else layout
 
 
-def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches, the next one being read while the present one is judged."""
+def _ahead(batches: Iterator[Batch], stop: Event | None) -> Iterator[Batch]:
+    """The same batches, the next one being read while the present one is judged.
+
+    Raises:
+        Stopped: Nobody wants them any more.
+    """
     with ThreadPoolExecutor(max_workers=1) as reader:
         coming = reader.submit(next, batches, None)
         while (batch := coming.result()) is not None:
+            if stop is not None and stop.is_set():
+                raise Stopped
             coming = reader.submit(next, batches, None)
             yield batch
 
