@@ -91,7 +91,7 @@ class CsvFile:
 
     def _blocks(self, stream: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
         """Blocks with line feeds as line ends, each with whether it is the last; the last one ends a line."""
-        texts = gb18030_blocks(stream, 2 * self.block_bytes) if self.encoding == "gb18030" else None
+        texts = gb18030_blocks(stream, 4 * self.block_bytes) if self.encoding == "gb18030" else None
         before: bytes | None = None
         held = b""
         for block in texts or utf8_blocks(stream, self.block_bytes):

@@ -16,7 +16,7 @@ from typing import IO, Literal, NoReturn
 from canbao.intake.problems import FileRefused
 
 # Larger blocks cost more than they save: the system clears every page of a large piece of memory anew each time.
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 4 << 20
 
 Encoding = Literal["utf-8", "utf-8-bom", "gb18030"]
 
@@ -110,7 +110,7 @@ def _valid_utf8(block: bytes) -> bool:
     return True
 
 
-def gb18030_blocks(stream: IO[bytes], size: int = 2 * BLOCK_BYTES) -> Iterator[bytes]:
+def gb18030_blocks(stream: IO[bytes], size: int = 4 * BLOCK_BYTES) -> Iterator[bytes]:
     """The file's text in blocks of UTF-8.
 
     Raises:
@@ -148,7 +148,7 @@ def refuse_or_gb18030(stream: IO[bytes]) -> Literal["gb18030"]:
     judged = failed = None
     sample = bytearray()
     tail = b""
-    while block := stream.read(4 * BLOCK_BYTES):
+    while block := stream.read(8 * BLOCK_BYTES):
         if len(sample) < _SAMPLE_BYTES:
             sample += block if len(block) < 4 * _SAMPLE_BYTES else _around_chinese(block)
         if failed is None:
