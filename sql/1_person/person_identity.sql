@@ -37,7 +37,7 @@ other_type AS (
     -- the certificate's type as the enrollment by this very number says it, for who is not in the population
     SELECT number_key, min(psn_cert_type) AS psn_cert_type
     FROM relation_row
-    WHERE psn_cert_type IS NOT NULL
+    WHERE psn_cert_type IS NOT NULL AND number_key IN (SELECT number_key FROM main WHERE psn_cert_type IS NULL)
     GROUP BY number_key
 ),
 
@@ -60,9 +60,15 @@ texted AS (
 dated AS (
     SELECT
         *,
+        -- digits 7 to 14; a day that every month has needs no look at the text
         CASE
-            WHEN number_key >= 0
-                THEN try_cast(substr(number, 7, 4) || '-' || substr(number, 11, 2) || '-' || substr(number, 13, 2) AS DATE)
+            WHEN number_key < 0 THEN NULL
+            WHEN number_key // 16000 % 100 BETWEEN 1 AND 28 AND number_key // 1600000 % 100 BETWEEN 1 AND 12
+                THEN make_date(
+                    number_key // 160000000 % 10000, number_key // 1600000 % 100, number_key // 16000 % 100
+                )
+            ELSE
+                try_cast(substr(number, 7, 4) || '-' || substr(number, 11, 2) || '-' || substr(number, 13, 2) AS DATE)
         END AS number_brdy
     FROM texted
 )
@@ -81,13 +87,13 @@ SELECT
         WHEN d.psn_cert_type NOT IN ('01', '17') THEN 'other_type'
         WHEN d.number_key < 0 OR d.number_brdy IS NULL THEN 'bad_format'
         WHEN d.only_15 THEN 'derived_18'
-        WHEN check_value(d.number) <> d.number_key % 16 THEN 'bad_check'
+        WHEN check_of(d.number_key // 16) <> d.number_key % 16 THEN 'bad_check'
         ELSE 'ok'
     END AS cert_check,
     d.number_brdy,
     CASE
         WHEN d.number_brdy IS NULL THEN NULL
-        WHEN digit(d.number, 17) % 2 = 1 THEN '1'
+        WHEN d.number_key // 16 % 2 = 1 THEN '1'
         ELSE '2'
     END AS number_gend
 FROM dated AS d

@@ -66,9 +66,12 @@ CREATE MACRO number_key(x) AS (
         WHEN x IS NOT NULL THEN -hash60(x) - 1
     END
 );
--- the number of a non-negative key
+-- the number of a non-negative key; most are 18 digits without a zero before them, which is an integer's text as it stands
 CREATE MACRO key_text(k) AS (
-    lpad(CAST(k // 16 AS VARCHAR), 17, '0') || substr('0123456789X', (k % 16)::INTEGER + 1, 1)
+    CASE
+        WHEN k >= 160000000000000000 AND k % 16 < 10 THEN CAST(k // 16 * 10 + k % 16 AS VARCHAR)
+        ELSE lpad(CAST(k // 16 AS VARCHAR), 17, '0') || substr('0123456789X', (k % 16)::INTEGER + 1, 1)
+    END
 );
 
 -- keyed hash of a person's first number: 32 hex digits (contract 3.1)
