@@ -106,9 +106,10 @@ begun AS (
             ELSE (date_trunc('month', paid_date) + INTERVAL 1 MONTH)::DATE
         END AS benefit_begn,
         coalesce(cap_limit_ratio * cap_base, 999999999) AS cap_limit,
-        coalesce(cap_step, 0) * greatest(0, reward_years - coalesce(cap_after_years, 99)) AS raw_continuous,
-        coalesce(cap_step, 0) * zero_claim_years AS raw_zero_claim,
-        coalesce(cap_step, 0) * penalty_years AS raw_penalty
+        -- so narrow that what is compared with the limit fits into 64 bits: twice as wide took longer than all the rest
+        (coalesce(cap_step, 0) * greatest(0, reward_years - coalesce(cap_after_years, 99)))::DECIMAL(14, 2) AS raw_continuous,
+        (coalesce(cap_step, 0) * zero_claim_years)::DECIMAL(14, 2) AS raw_zero_claim,
+        (coalesce(cap_step, 0) * penalty_years)::DECIMAL(14, 2) AS raw_penalty
     FROM totalled
 ),
 
@@ -125,7 +126,7 @@ capped AS (
 ),
 
 doubtful AS (
-    SELECT list(name ORDER BY name) AS names
+    SELECT coalesce(list(name ORDER BY name), []::VARCHAR[]) AS names
     FROM param
     CROSS JOIN run_input AS i
     WHERE
@@ -159,7 +160,7 @@ SELECT
     c.cap_reward_zero_claim::DECIMAL(14, 2) AS cap_reward_zero_claim,
     c.cap_penalty::DECIMAL(14, 2) AS cap_penalty,
     (c.cap_base + c.cap_reward_continuous + c.cap_reward_zero_claim - c.cap_penalty)::DECIMAL(14, 2) AS cap_total,
-    coalesce(d.names, []::VARCHAR[]) AS unverified,
+    d.names AS unverified,
     -- in alphabetical order, so that nothing has to be sorted
     string_split(concat_ws(
         '|',
