@@ -30,13 +30,16 @@ CREATE MACRO month_no(yyyymm) AS ((yyyymm // 100) * 12 + yyyymm % 100 - 1)::INTE
 CREATE MACRO date_month_no(d) AS (year(d) * 12 + month(d) - 1)::INTEGER;
 CREATE MACRO month_text(n) AS CAST((n // 12) * 100 + n % 12 + 1 AS VARCHAR);
 
--- check value (0 to 10) of the first 17 digits of a certificate number (GB 11643)
-CREATE MACRO digit(x, i) AS (ascii(substr(x, i, 1)) - 48);
-CREATE MACRO check_value(x) AS ((12 - (
-    digit(x, 1) * 7 + digit(x, 2) * 9 + digit(x, 3) * 10 + digit(x, 4) * 5 + digit(x, 5) * 8 + digit(x, 6) * 4
-    + digit(x, 7) * 2 + digit(x, 8) * 1 + digit(x, 9) * 6 + digit(x, 10) * 3 + digit(x, 11) * 7 + digit(x, 12) * 9
-    + digit(x, 13) * 10 + digit(x, 14) * 5 + digit(x, 15) * 8 + digit(x, 16) * 4 + digit(x, 17) * 2
-) % 11) % 11);
+-- Check value (0 to 10) of a certificate number's 17 digits (GB 11643). The weights are powers of 2 (mod 11), so the digits
+-- are read as if they stood in base 2: n less 8 times each n // 10^i * 2^(i - 1). A third of the time of adding them up.
+CREATE MACRO check_of(n) AS ((12 - (2 * (
+    n - 8 * (
+        n // 10 + n // 100 * 2 + n // 1000 * 4 + n // 10000 * 8 + n // 100000 * 16 + n // 1000000 * 32
+        + n // 10000000 * 64 + n // 100000000 * 128 + n // 1000000000 * 256 + n // 10000000000 * 512
+        + n // 100000000000 * 1024 + n // 1000000000000 * 2048 + n // 10000000000000 * 4096
+        + n // 100000000000000 * 8192 + n // 1000000000000000 * 16384 + n // 10000000000000000 * 32768
+    )
+)) % 11) % 11);
 
 -- forms of a certificate number
 CREATE MACRO has_18_form(x) AS (length(x) = 18 AND regexp_full_match(x, '[0-9]{17}[0-9X]'));
@@ -44,6 +47,7 @@ CREATE MACRO has_15_form(x) AS (
     length(x) = 15 AND regexp_full_match(x, '[0-9]{15}')
     AND try_cast('19' || substr(x, 7, 2) || '-' || substr(x, 9, 2) || '-' || substr(x, 11, 2) AS DATE) IS NOT NULL
 );
+CREATE MACRO digit(x, i) AS (ascii(substr(x, i, 1)) - 48);
 -- the 17 digits of a 15-digit number and their check value: what 19 adds to the sum is a multiple of 11
 CREATE MACRO digits_17(x) AS (substr(x, 1, 6) || '19' || substr(x, 7, 9));
 CREATE MACRO check_value_15(x) AS ((12 - (
@@ -56,9 +60,15 @@ CREATE MACRO number_text(x) AS (
     CASE WHEN has_15_form(x) THEN digits_17(x) || substr('0123456789X', check_value_15(x) + 1, 1) ELSE x END
 );
 -- A number as a 64-bit integer: 17 digits times 16 plus the check value; any other text as minus its hash. Spelled out for
--- both lengths: macros are put in as text, and one number written by another was most of the time to plan a step.
+-- both lengths: macros are put in as text, and one number written by another was most of the time to plan a step. First come
+-- 18 digits without a zero before them, which most numbers are: that an integer's text is the very text takes half the
+-- time of looking at each sign.
 CREATE MACRO number_key(x) AS (
     CASE
+        WHEN
+            try_cast(x AS BIGINT) BETWEEN 100000000000000000 AND 999999999999999999
+            AND CAST(try_cast(x AS BIGINT) AS VARCHAR) = x
+            THEN try_cast(x AS BIGINT) // 10 * 16 + try_cast(x AS BIGINT) % 10
         WHEN has_18_form(x)
             THEN substr(x, 1, 17)::BIGINT * 16
                 + (CASE substr(x, 18, 1) WHEN 'X' THEN 10 ELSE ascii(substr(x, 18, 1)) - 48 END)

@@ -1,16 +1,5 @@
 -- Expressions of the measures of data quality (canbao.quality.catalogue), which check every row of every source.
 
--- Check value of a certificate number of 17 digits. The weights are powers of 2 (mod 11), so the digits are read as if they
--- stood in base 2: n less 8 times each n // 10^i * 2^(i - 1). A third of the time of check_value over the digits.
-CREATE MACRO check_of(n) AS ((12 - (2 * (
-    n - 8 * (
-        n // 10 + n // 100 * 2 + n // 1000 * 4 + n // 10000 * 8 + n // 100000 * 16 + n // 1000000 * 32
-        + n // 10000000 * 64 + n // 100000000 * 128 + n // 1000000000 * 256 + n // 10000000000 * 512
-        + n // 100000000000 * 1024 + n // 1000000000000 * 2048 + n // 10000000000000 * 4096
-        + n // 100000000000000 * 8192 + n // 1000000000000000 * 16384 + n // 10000000000000000 * 32768
-    )
-)) % 11) % 11);
-
 -- Whether a citizen number can be right: 18 signs with their check digit, or 15 digits with a birth date. Most are right,
 -- so that the second question is hardly asked; AND and OR would ask everything twice.
 CREATE MACRO number_is_sound(x) AS (
