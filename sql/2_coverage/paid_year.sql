@@ -7,9 +7,9 @@
 WITH
 grouped AS (
     SELECT
-        any_value(person_key) AS person_key,
+        person_key,
         rel_no,
-        any_value(insutype_no) AS insutype_no,
+        insutype_no,
         any_value(is_staff) AS is_staff,
         year,
         sum(amount) AS amount,
@@ -32,11 +32,7 @@ grouped AS (
             WHERE begn_no // 12 <> end_no // 12
         ) AS long
     ) AS spread
-    GROUP BY
-        rel_no,
-        year,
-        CASE WHEN rel_no IS NULL THEN person_key END,
-        CASE WHEN rel_no IS NULL THEN insutype_no END
+    GROUP BY person_key, rel_no, insutype_no, year
 ),
 
 refunded_month AS (
