@@ -1,7 +1,7 @@
 """The measures of a night: counted in one pass per table, compared with past nights, judged by Great Expectations."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,9 @@ PLACES = ("division_successor", "division_now")
 
 SEEN_PUBLICATIONS = 60
 """Publications whose files a delivery is compared with, so that an old file under a new date is seen."""
+
+_MARKED = 31
+"""Measures that one pass counts: each has two bits at most of the 63 that mark a row."""
 
 _NO_END = frozenset({"end_date", "valid_to"})
 """Columns where 9999-12-31 means that there is no end, and is no fault."""
@@ -97,7 +100,18 @@ def count(night: "Night") -> int:
 
 def queries(night: "Night") -> list[str]:
     """The queries by which `count` will look through the tables, before any of these is there."""
-    return [_scan(*one) for one in _scans(night)]
+    return [
+        _scan(table, division, part, rows_of)
+        for table, division, measures, source in _scans(night)
+        for part, rows_of in _parts(measures, source)
+    ]
+
+
+def _parts(measures: Sequence[Measure], source: str | None) -> Iterator[tuple[Sequence[Measure], str | None]]:
+    """The measures of a table as one pass each has marks for, and with the first of them the source."""
+    yield measures[:_MARKED], source
+    for first in range(_MARKED, len(measures), _MARKED):
+        yield measures[first : first + _MARKED], None
 
 
 def _scans(night: "Night") -> list[tuple[str, str, list[Measure], str | None]]:
@@ -154,16 +168,17 @@ def scan(
 
     if not measures and source is None:
         return
-    try:
-        count_all(measures, source)
-    except (duckdb.Error, NotComputed):  # one condition that cannot be computed must not hide the others
-        if source is not None:
-            count_all([], source)
-        for measure in measures:
-            try:
-                count_all([measure], None)
-            except (duckdb.Error, NotComputed):
-                _not_computed(con, measure)
+    for part, rows_of in _parts(measures, source):
+        try:
+            count_all(part, rows_of)
+        except (duckdb.Error, NotComputed):  # one condition that cannot be computed must not hide the others
+            if rows_of is not None:
+                count_all([], rows_of)
+            for measure in part:
+                try:
+                    count_all([measure], None)
+                except (duckdb.Error, NotComputed):
+                    _not_computed(con, measure)
     if measures:  # of an empty table nothing is wrong
         query = "SELECT measure_id, '', 0, 0 FROM (SELECT unnest(?) AS measure_id) AS m"
         con.execute(
@@ -287,30 +302,42 @@ def _template(name: str) -> str:
 
 def _scan(table: str, division: str, measures: Sequence[Measure], source: str | None) -> str:
     sent = {one.measure_id for one in repair_rows.sent_measures(measures)}
-    flags = [f"NULL::BOOLEAN AS {name}" for name in (("none",) if not measures else ())]
-    pairs = [_pair(f"rows.{source}", "count(*)", "count(*)", "NULL")] if source else []
+    flags, marks, told, all_sent = ["NULL::BOOLEAN AS none"] * (not measures), list[str](), list[str](), 0
+    outs: dict[str, tuple[str, int]] = {}  # what several measures are counted out of is judged and marked once
+
+    def mark(condition: str) -> int:
+        marks.append(f"CASE WHEN {condition} THEN {1 << len(marks)} ELSE 0 END")
+        return 1 << (len(marks) - 1)
+
+    if source is not None:
+        told.append(_told(f"rows.{source}", 0, 0, is_sent=False))
     for number, one in enumerate(measures):
-        plain = one.of == "true"
-        # Apart, and joined only where they are counted: what is joined by AND is computed anew for each use in it.
-        flags += (
-            [f"({one.wrong}) AS w{number}"] if plain else [f"({one.wrong}) AS v{number}", f"({one.of}) AS o{number}"]
-        )
-        is_wrong = f"w{number}" if plain else f"o{number} AND v{number}"
-        out_of = "count(*)" if plain else f"count(*) FILTER (o{number})"
-        lines = f"list(row_no) FILTER ({is_wrong})" if one.measure_id in sent else "NULL"
-        pairs.append(_pair(one.measure_id, f"count(*) FILTER ({is_wrong})", out_of, lines))
+        flags.append(f"({one.wrong}) AS w{number}")
+        is_wrong, out_of = f"w{number}", 0
+        if one.of != "true":
+            if one.of not in outs:
+                flags.append(f"({one.of}) AS o{number}")
+                outs[one.of] = (f"o{number}", mark(f"o{number}"))
+            # Apart, and joined only where they are marked: what is joined by AND is computed anew for each use in it.
+            name, out_of = outs[one.of]
+            is_wrong = f"{name} AND {is_wrong}"
+        wrong, is_sent = mark(is_wrong), one.measure_id in sent
+        all_sent |= wrong * is_sent
+        told.append(_told(one.measure_id, wrong, out_of, is_sent=is_sent))
     return _template("_measure_scan").format(
         division=f"({division})::VARCHAR",
         table=table,
         row_no="t.row_no" if sent else "NULL::BIGINT",
         flags=", ".join(flags),
-        pairs=", ".join(pairs),
+        marks=f"({' | '.join(marks or '0')})::BIGINT",
+        sent=all_sent,
+        measures=", ".join(told),
     )
 
 
-def _pair(measure_id: str, numerator: str, denominator: str, wrong: str) -> str:
-    counts = f"'numerator': {numerator}, 'denominator': {denominator}, 'wrong': {wrong}::BIGINT[]"
-    return f"{{'measure_id': '{measure_id}', {counts}}}"
+def _told(measure_id: str, wrong: int, out_of: int, *, is_sent: bool) -> str:
+    marks = f"'wrong_mark': {wrong}::BIGINT, 'of_mark': {out_of}::BIGINT, 'is_sent': {str(is_sent).lower()}"
+    return f"{{'measure_id': '{measure_id}', {marks}}}"
 
 
 def _not_computed(con: "duckdb.DuckDBPyConnection", measure: Measure) -> None:

@@ -383,7 +383,8 @@ class Sheet:
             if dtype != pl.String and not dtype.is_numeric():
                 raise TypeError(f"{c.name}: {dtype} is neither a text nor a number")
         quick = all(hasattr(self.ws, name) for name in ("_write_single_row", "row_data_fh", "fh"))
-        frame = frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
+        if any(dtype.is_float() for dtype in schema.values()):
+            frame = frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
         heights = [height] * frame.height if isinstance(height, int | float) else list(height)
         for first, piece in enumerate(frame.iter_slices(_SLICE)):
             here = slice(first * _SLICE, first * _SLICE + piece.height)
