@@ -434,6 +434,8 @@ def build(night: Night) -> int:
             store.release(table)
     with night.timed("build", "kept"):
         store.finish()
+    for name in night.warehouse.short_of_memory & entries.keys():
+        entries[name]["short_of_memory"] = True
     night.reused = store.reused()
     for name in night.reused:
         entries[name]["reused"] = True

@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -345,6 +346,21 @@ def test_a_column_that_a_file_would_not_give_back_stays_in_memory(tmp_path: Path
     assert warehouse.types("huge") == {"a": "HUGEINT"}
     assert not list((tmp_path / "warehouse" / "tables").iterdir())
     warehouse.drop("huge")
+    warehouse.close()
+
+
+def test_a_step_that_runs_out_of_memory_is_given_more_once(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse", memory_limit="60MB", threads=2)
+    greedy = Step("greedy", Path("greedy.sql"), "SELECT list(range) AS a FROM range(20_000_000)", "", "")
+    with pytest.raises(duckdb.OutOfMemoryException):
+        warehouse.run_step(greedy)  # what was asked for on the command line is not exceeded
+    warehouse._relief = "4GB"
+    assert warehouse.run_step(greedy) == 1
+    assert warehouse.short_of_memory == {"greedy"}
+    settings_now = warehouse.con.execute(
+        "SELECT current_setting('threads'), current_setting('memory_limit')"
+    ).fetchall()
+    assert settings_now == [(2, "57.2 MiB")]
     warehouse.close()
 
 

@@ -143,7 +143,10 @@ class Warehouse:
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
         }
-        config["memory_limit"] = memory_limit or f"{min(MEMORY, _physical_memory() // 2)}MB"
+        half = _physical_memory() // 2
+        config["memory_limit"] = memory_limit or f"{min(MEMORY, half)}MB"
+        self._usual, self._relief = str(config["memory_limit"]), memory_limit or f"{half}MB"
+        self.short_of_memory: set[str] = set()
         if threads:
             config["threads"] = threads
         # In memory tables are written once and read a few times: compressing them into a file doubled the build's time.
@@ -288,19 +291,19 @@ class Warehouse:
         path.parent.mkdir(exist_ok=True)
         if not step.published:
             if not (self._in_files and self._select_into_file(step, path)):
-                self.con.execute(f"CREATE TABLE {step.name} AS\n{step.sql}")
+                self._compute(step.name, f"CREATE TABLE {step.name} AS\n{step.sql}")
             return self.count(step.name)
         columns = []
         if "*" in step.order_by:  # else it is not worth planning the step twice
             columns = [row[0] for row in self.con.execute(f"DESCRIBE\n{step.sql}").fetchall()]
-        self._copy(f"(\n{step.sql}\n)", columns, step.order_by, path)
+        self._copy(step.name, f"(\n{step.sql}\n)", columns, step.order_by, path)
         self.con.execute(f"CREATE VIEW {step.name} AS SELECT * FROM read_parquet('{quoted(path)}')")
         self._written[step.name] = path
         return self.count(step.name)
 
     def _select_into_file(self, step: Step, path: Path) -> bool:
         """Write a step's table and have the file as a view; False where a file would not give its columns back."""
-        self.con.execute(f"COPY (\n{step.sql}\n) TO '{quoted(path)}' ({WORKING_FORMAT})")
+        self._compute(step.name, f"COPY (\n{step.sql}\n) TO '{quoted(path)}' ({WORKING_FORMAT})")
         file = f"SELECT * FROM read_parquet('{quoted(path)}')"
         meant, got = ([row[:2] for row in self.con.execute(f"DESCRIBE\n{one}").fetchall()] for one in (step.sql, file))
         if meant != got:
@@ -350,21 +353,44 @@ class Warehouse:
         """
         written = self._written.get(table)
         if written is None:
-            self._copy(table, self.columns(table), order_by, path)
+            self._copy(table, table, self.columns(table), order_by, path)
         else:
             path.hardlink_to(written)
         digest = self._digests.get(table) or file_digest(path)
         return TableFile(path, self.count(table), digest, path.stat().st_size)
 
-    def _copy(self, source: str, columns: list[str], order_by: list[str] | tuple[str, ...], path: Path) -> None:
+    def _compute(self, table: str, sql: str) -> None:
+        """Run what makes a table; where memory did not suffice a second time, alone on one core and with more of it.
+
+        What a query needs at once depends on how its parts happen to run side by side. A night that takes more memory
+        for a while is better than none. The table's name goes into `short_of_memory`.
+
+        Raises:
+            duckdb.OutOfMemoryException: It did not suffice then either, or more was not allowed.
+        """
+        try:
+            self.con.execute(sql)
+        except duckdb.OutOfMemoryException:
+            self.short_of_memory.add(table)
+            (threads,) = self.con.execute("SELECT current_setting('threads')").fetchall()[0]
+            try:
+                self.con.execute(f"SET threads = 1; SET memory_limit = '{self._relief}'")
+                self.con.execute(sql)
+            finally:
+                self.con.execute(f"SET memory_limit = '{self._usual}'; SET threads = {threads}")
+
+    def _copy(
+        self, table: str, source: str, columns: list[str], order_by: list[str] | tuple[str, ...], path: Path
+    ) -> None:
         order = [column for column in order_by if column != "*"]
         if "*" in order_by:
             order += [column for column in columns if column not in order]
         keys = ", ".join(f'"{column}" NULLS FIRST' for column in order)
         self.con.execute("SET preserve_insertion_order = true")
         try:
-            self.con.execute(
-                f"COPY (SELECT * FROM {source} ORDER BY {keys}) TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd)"
+            self._compute(
+                table,
+                f"COPY (SELECT * FROM {source} ORDER BY {keys}) TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd)",
             )
         finally:
             self.con.execute("SET preserve_insertion_order = false")
