@@ -291,7 +291,7 @@ class Warehouse:
         path.parent.mkdir(exist_ok=True)
         if not step.published:
             if not (self._in_files and self._select_into_file(step, path)):
-                self._compute(step.name, f"CREATE TABLE {step.name} AS\n{step.sql}")
+                self._make(step.name, f"CREATE TABLE {step.name} AS\n{step.sql}")
             return self.count(step.name)
         columns = []
         if "*" in step.order_by:  # else it is not worth planning the step twice
@@ -303,7 +303,7 @@ class Warehouse:
 
     def _select_into_file(self, step: Step, path: Path) -> bool:
         """Write a step's table and have the file as a view; False where a file would not give its columns back."""
-        self._compute(step.name, f"COPY (\n{step.sql}\n) TO '{quoted(path)}' ({WORKING_FORMAT})")
+        self._make(step.name, f"COPY (\n{step.sql}\n) TO '{quoted(path)}' ({WORKING_FORMAT})")
         file = f"SELECT * FROM read_parquet('{quoted(path)}')"
         meant, got = ([row[:2] for row in self.con.execute(f"DESCRIBE\n{one}").fetchall()] for one in (step.sql, file))
         if meant != got:
@@ -359,7 +359,7 @@ class Warehouse:
         digest = self._digests.get(table) or file_digest(path)
         return TableFile(path, self.count(table), digest, path.stat().st_size)
 
-    def _compute(self, table: str, sql: str) -> None:
+    def _make(self, table: str, sql: str) -> None:
         """Run what makes a table; where memory did not suffice a second time, alone on one core and with more of it.
 
         What a query needs at once depends on how its parts happen to run side by side. A night that takes more memory
@@ -388,7 +388,7 @@ class Warehouse:
         keys = ", ".join(f'"{column}" NULLS FIRST' for column in order)
         self.con.execute("SET preserve_insertion_order = true")
         try:
-            self._compute(
+            self._make(
                 table,
                 f"COPY (SELECT * FROM {source} ORDER BY {keys}) TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd)",
             )
