@@ -300,11 +300,10 @@ class StepStore:
     def _keep(self, made: _Made, seconds: float) -> dict[str, Any] | None:
         step, warehouse = made.step, self._warehouse
         written = warehouse.written(step.name)
-        if not step.published:
+        if written is None:
             kinds = warehouse.types(step.name).values()
             writing = made.rows * sum(_WRITING.get(kind.split("[")[0], _WRITING_OTHER) for kind in kinds)
-            computing = seconds - writing if written else seconds
-            if writing > _SMALL and computing < _PAYS * writing:
+            if writing > _SMALL and seconds < _PAYS * writing:
                 return None
         if written is not None:
             path, part = self._folder / f"{made.key}.parquet", self._folder / f"{made.key}.part"
