@@ -303,19 +303,17 @@ class StepStore:
         if written is None:
             kinds = warehouse.types(step.name).values()
             writing = made.rows * sum(_WRITING.get(kind.split("[")[0], _WRITING_OTHER) for kind in kinds)
-            if writing > _SMALL and seconds < _PAYS * writing:
-                return None
-        if written is not None:
-            path, part = self._folder / f"{made.key}.parquet", self._folder / f"{made.key}.part"
-            part.hardlink_to(written)
-            part.replace(path)
-            part.unlink(missing_ok=True)  # two names of one file: nothing was replaced
-            made.kept = True
-            noted: dict[str, Any] = {"bytes": path.stat().st_size, "sha256": file_digest(path)}
-            if step.published:
-                warehouse.note_digest(step.name, noted["sha256"])
-            return noted
-        return self._write(step.name, made.key)
+            worth = writing <= _SMALL or seconds >= _PAYS * writing
+            return self._write(step.name, made.key) if worth else None
+        path, part = self._folder / f"{made.key}.parquet", self._folder / f"{made.key}.part"
+        part.hardlink_to(written)
+        part.replace(path)
+        part.unlink(missing_ok=True)  # two names of one file: nothing was replaced
+        made.kept = True
+        noted: dict[str, Any] = {"bytes": path.stat().st_size, "sha256": file_digest(path)}
+        if step.published:
+            warehouse.note_digest(step.name, noted["sha256"])
+        return noted
 
     def _write(self, table: str, key: str) -> dict[str, Any] | None:
         """Write a table into the folder; None where Parquet would not give it back as it is."""
