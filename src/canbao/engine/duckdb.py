@@ -142,6 +142,8 @@ class Warehouse:
             "temp_directory": str(folder / "tmp"),
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
+            # The system keeps the files it has read anyway: a second copy took 2 GB of a night of 3.4 million people.
+            "enable_external_file_cache": False,
         }
         half = _physical_memory() // 2
         config["memory_limit"] = memory_limit or f"{min(MEMORY, half)}MB"
