@@ -76,8 +76,6 @@ dated AS (
 SELECT
     d.person_key,
     keyed_hash(s.secret, d.first_number) AS person_id,
-    d.number_key,
-    d.first_number,
     CASE WHEN d.is_certno THEN d.number END AS certno,
     d.psn_cert_type,
     CASE

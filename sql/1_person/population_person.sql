@@ -1,7 +1,5 @@
 -- title: 公安人口（一人一行） / the population row that speaks for a person
--- grain: one row per person of the population
--- columns:
---   rows_of_person: how many population rows the person has; the one in normal registration, newest by date, speaks
+-- grain: one row per person of the population: of several rows the one in normal registration, newest by date
 WITH
 repeated AS (
     SELECT person_key
@@ -12,23 +10,22 @@ repeated AS (
 
 ranked AS (
     SELECT
-        p.*,
+        *,
         row_number() OVER (
-            PARTITION BY p.person_key
+            PARTITION BY person_key
             ORDER BY
-                (p.resd_status IN ('2', '3', '4', '5', '6', '7'))::INTEGER,
-                (length(p.certno) = 15)::INTEGER,
-                p.status_date DESC NULLS LAST,
-                (p.person_key = p.number_key)::INTEGER,
-                p.certno
-        ) AS rank_no,
-        count(*) OVER (PARTITION BY p.person_key) AS rows_of_person
-    FROM population_row AS p
-    WHERE p.person_key IN (SELECT person_key FROM repeated)
+                (resd_status IN ('2', '3', '4', '5', '6', '7'))::INTEGER,
+                (length(certno) = 15)::INTEGER,
+                status_date DESC NULLS LAST,
+                (person_key = number_key)::INTEGER,
+                certno
+        ) AS rank_no
+    FROM population_row
+    WHERE person_key IN (SELECT person_key FROM repeated)
 )
 
-SELECT p.*, 1::BIGINT AS rows_of_person
-FROM population_row AS p
-WHERE p.person_key NOT IN (SELECT person_key FROM repeated)
+SELECT * EXCLUDE (row_no, certno)
+FROM population_row
+WHERE person_key NOT IN (SELECT person_key FROM repeated)
 UNION ALL
-SELECT * EXCLUDE (rank_no) FROM ranked WHERE rank_no = 1
+SELECT * EXCLUDE (row_no, certno, rank_no) FROM ranked WHERE rank_no = 1

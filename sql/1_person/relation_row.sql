@@ -49,7 +49,6 @@ SELECT
     place6(k.insu_admdvs) AS place6,
     join_key(place6(k.insu_admdvs)) AS place_key,
     CASE WHEN k.uscc IS NOT NULL THEN join_key(k.uscc) END AS uscc_key,
-    k.emp_no,
     k.emp_name,
     k.uscc,
     k.begn_date,

@@ -3,7 +3,6 @@
 -- rules: AID-1, AID-2
 SELECT
     o.person_key,
-    a.row_no,
     a.aid_type,
     a.begn_date,
     a.end_date,

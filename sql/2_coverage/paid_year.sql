@@ -12,7 +12,7 @@ grouped AS (
         insutype_no,
         any_value(is_staff) AS is_staff,
         year,
-        sum(amount) AS amount,
+        sum(amount)::DECIMAL(18, 2) AS amount,
         min(amount) < 0 AS has_refund,
         bit_or(CASE WHEN amount > 0 THEN (1 << (last_bit + 1)) - (1 << first_bit) ELSE 0 END)::INTEGER AS month_bits
     FROM (

@@ -5,10 +5,8 @@
 --   emp_place6: six digits of the employer's registered district
 SELECT
     o.person_key,
-    e.row_no,
     e.kind,
     e.uscc,
-    e.emp_name,
     e.begn_date,
     e.end_date,
     place6(c.admdvs) AS emp_place6

@@ -26,7 +26,7 @@ claim AS (
         s.death_source,
         s.source_bits,
         s.in_custody,
-        s.unpaid_rlts,
+        s.is_unpaid,
         coalesce(s.resd_status, '1') AS resd_status
     FROM feedback_row AS f
     INNER JOIN person_status AS s ON f.person_key = s.person_key
@@ -76,7 +76,7 @@ told AS (
     -- insured elsewhere in the city, and the whole city's enrollment knows no relation in force
     SELECT row_no, source, 4
     FROM open_claim
-    WHERE source = 'enrollment' AND says = 'elsewhere' AND status = 'uninsured' AND unpaid_rlts IS NULL
+    WHERE source = 'enrollment' AND says = 'elsewhere' AND status = 'uninsured' AND NOT is_unpaid
     UNION ALL
     -- the platform knows the person, and that nothing is in force
     SELECT row_no, source, 4

@@ -24,7 +24,6 @@ answer AS MATERIALIZED (
         f.reason_code,
         f.found_date,
         f.end_date,
-        f.note,
         CASE WHEN o.person_key IS NULL OR o.person_key = c.person_key THEN c.batch_no END AS batch_no,
         CASE WHEN o.person_key IS NULL OR o.person_key = c.person_key THEN c.serial END AS serial
     FROM coded AS f
@@ -60,7 +59,6 @@ SELECT
     a.reason_code,
     a.found_date,
     a.end_date,
-    a.note,
     coalesce(a.batch_no, p.batch_no) AS batch_no,
     coalesce(a.serial, p.serial) AS serial,
     c.code IS NOT NULL AS is_known_reason,

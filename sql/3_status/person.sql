@@ -65,13 +65,13 @@ SELECT
     coalesce(o.other_certnos, []::VARCHAR[]) AS other_certnos,
     s.status AS insured_status,
     CASE s.status
-        WHEN 'staff' THEN json_object('psn_insu_rlts_id', s.staff_rlts)
-        WHEN 'resident' THEN json_object('psn_insu_rlts_id', s.resident_rlts, 'paid_without_record', s.loose_amount::DOUBLE)
-        WHEN 'elsewhere' THEN json_object('psn_insu_rlts_id', s.elsewhere_rlts)
+        WHEN 'staff' THEN json_object('psn_insu_rlts_id', s.status_rlts)
+        WHEN 'resident' THEN json_object('psn_insu_rlts_id', s.status_rlts, 'paid_without_record', s.loose_amount::DOUBLE)
+        WHEN 'elsewhere' THEN json_object('psn_insu_rlts_id', s.status_rlts)
         WHEN 'attached_newborn' THEN json_object('guardian', g.person_id)
         WHEN 'excluded_death' THEN json_object('source', s.death_source, 'death_date', s.death_date)
         WHEN 'excluded_custody' THEN json_object('source', 'custody')
-        WHEN 'uninsured' THEN json_object('unpaid', s.unpaid_rlts, 'stopped', s.stopped_rlts)
+        WHEN 'uninsured' THEN json_object('unpaid', s.status_rlts, 'stopped', s.stopped_rlts)
         WHEN 'out_of_scope' THEN json_object('resd_code', s.resd_code, 'live_code', s.live_code)
         ELSE json_object('resd_status', s.resd_status, 'status_date', s.status_date)
     END::VARCHAR AS status_evidence,

@@ -2,7 +2,9 @@
 -- grain: one row per person with a relation or a resident payment for the year
 -- rules: DUP-5, LED-2
 -- columns:
---   staff_rel_no, resident_rel_no, elsewhere_rel_no: the relation that insures, null where none does
+--   status_rlts: the relation that the status rests on: the one that insures, else one that is not paid for; null where
+--     there is neither, and where a payment without a relation insures
+--   stopped_rlts: a relation of the year that is stopped
 --   staff_unpaid: a normal staff relation of this city whose payments do not reach this month or the one before
 --   relation_mark: changes when what is on record about the relations does, payments left aside
 --   is_resident: paid or fully aided for the insured year by a relation that is not stopped, or without a relation
@@ -33,11 +35,20 @@ relation_flag AS (
 by_relation AS (
     SELECT
         person_key,
-        min(CASE WHEN is_staff THEN psn_insu_rlts_id END) AS staff_rlts,
-        min(CASE WHEN is_resident THEN psn_insu_rlts_id END) AS resident_rlts,
-        min(CASE WHEN is_elsewhere THEN psn_insu_rlts_id END) AS elsewhere_rlts,
-        min(CASE WHEN is_unpaid THEN psn_insu_rlts_id END) AS unpaid_rlts,
+        -- one text for the four, in the order in which they decide: no relation is more than one of them
+        min(
+            CASE
+                WHEN is_staff THEN '1' || psn_insu_rlts_id
+                WHEN is_resident THEN '2' || psn_insu_rlts_id
+                WHEN is_elsewhere THEN '3' || psn_insu_rlts_id
+                WHEN is_unpaid THEN '4' || psn_insu_rlts_id
+            END
+        ) AS ranked_rlts,
         min(CASE WHEN is_stopped THEN psn_insu_rlts_id END) AS stopped_rlts,
+        bool_or(is_staff) AS is_staff,
+        bool_or(is_resident) AS is_resident,
+        bool_or(is_elsewhere) AS is_elsewhere,
+        bool_or(is_unpaid) AS is_unpaid,
         CASE WHEN bool_or(is_active_staff) THEN 'active' WHEN bool_or(is_flexible_staff) THEN 'flexible' ELSE 'retired' END
             AS staff_kind,
         bool_or(is_earlier) AS has_earlier,
@@ -49,7 +60,7 @@ by_relation AS (
 
 by_payment AS (
     -- money without a record still insures (contract 3.3)
-    SELECT c.person_key, sum(c.amount) AS amount
+    SELECT c.person_key, sum(c.amount)::DECIMAL(18, 2) AS amount
     FROM covered_year AS c
     CROSS JOIN run
     WHERE c.rel_no IS NULL AND c.system = 'resident' AND c.year = run.insured_year
@@ -58,16 +69,16 @@ by_payment AS (
 
 SELECT
     coalesce(r.person_key, p.person_key) AS person_key,
-    r.staff_rlts,
-    r.resident_rlts,
-    r.elsewhere_rlts,
-    r.unpaid_rlts,
+    CASE WHEN r.is_staff OR r.is_resident OR p.person_key IS NULL THEN substr(r.ranked_rlts, 2) END AS status_rlts,
     r.stopped_rlts,
-    r.staff_kind,
+    coalesce(r.is_staff, false) AS is_staff,
+    coalesce(r.is_resident, false) OR p.person_key IS NOT NULL AS is_resident,
+    coalesce(r.is_elsewhere, false) AS is_elsewhere,
+    coalesce(r.is_unpaid, false) AS is_unpaid,
+    CASE WHEN r.is_staff THEN r.staff_kind END AS staff_kind,
     coalesce(r.has_earlier, false) AS has_earlier,
     coalesce(r.staff_unpaid, false) AS staff_unpaid,
     r.relation_mark,
-    p.amount AS loose_amount,
-    r.resident_rlts IS NOT NULL OR p.person_key IS NOT NULL AS is_resident
+    p.amount AS loose_amount
 FROM by_relation AS r
 FULL JOIN by_payment AS p ON r.person_key = p.person_key

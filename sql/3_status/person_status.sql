@@ -24,16 +24,16 @@ judged AS (
         d.death_date,
         d.source AS death_source,
         c.person_key IS NOT NULL AS in_custody,
-        r.staff_rlts,
-        r.resident_rlts,
-        r.elsewhere_rlts,
-        r.unpaid_rlts,
+        r.status_rlts,
         r.stopped_rlts,
         r.staff_kind,
         r.loose_amount,
         r.relation_mark,
         coalesce(r.staff_unpaid, false) AS staff_unpaid,
+        coalesce(r.is_staff, false) AS is_staff,
         coalesce(r.is_resident, false) AS is_resident,
+        coalesce(r.is_elsewhere, false) AS is_elsewhere,
+        coalesce(r.is_unpaid, false) AS is_unpaid,
         g.guardian_key,
         coalesce(r.has_earlier, false)
         OR coalesce(v.any_bits & ((1::BIGINT << (run.insured_year - 1990)) - 1) <> 0, false) AS was_insured,
@@ -65,9 +65,9 @@ decided AS (
         *,
         CASE
             WHEN is_dead THEN 'excluded_death'
-            WHEN staff_rlts IS NOT NULL THEN 'staff'
+            WHEN is_staff THEN 'staff'
             WHEN is_resident THEN 'resident'
-            WHEN elsewhere_rlts IS NOT NULL THEN 'elsewhere'
+            WHEN is_elsewhere THEN 'elsewhere'
             WHEN guardian_key IS NOT NULL THEN 'attached_newborn'
             WHEN NOT in_scope THEN 'out_of_scope'
             WHEN resd_status = '3' THEN 'excluded_cancelled'
@@ -81,10 +81,10 @@ decided AS (
 )
 
 SELECT
-    *,
+    * EXCLUDE (is_staff, is_resident, is_elsewhere, was_insured),
     CASE
         WHEN status <> 'uninsured' THEN NULL
-        WHEN unpaid_rlts IS NOT NULL THEN 'unpaid'
+        WHEN is_unpaid THEN 'unpaid'
         WHEN stopped_rlts IS NOT NULL THEN 'stopped'
         WHEN was_insured THEN 'lapsed'
         ELSE 'never'

@@ -6,13 +6,8 @@
 --   school_place6: six digits of the school's district
 SELECT
     o.person_key,
-    s.row_no,
     s.student_status IN ('1', '2') AS at_school,
-    s.student_status,
-    s.stage,
     s.enroll_date,
-    s.school_code,
-    s.school_name,
     s.school_admdvs,
     place6(s.school_admdvs) AS school_place6,
     starts_with(s.school_admdvs, city.prefix) AS in_city,

@@ -12,7 +12,7 @@ open_person AS (
 suggested AS (
     SELECT person_key, reason_code, 'last_visit' AS source FROM feedback_person
     UNION ALL
-    SELECT person_key, 'W4', 'enrollment' FROM open_person WHERE unpaid_rlts IS NOT NULL
+    SELECT person_key, 'W4', 'enrollment' FROM open_person WHERE is_unpaid
     UNION ALL
     SELECT
         person_key,

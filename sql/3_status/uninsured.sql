@@ -67,7 +67,7 @@ SELECT
     n.suggested_from,
     json_object(
         'rule', 'LED-2',
-        'unpaid', s.unpaid_rlts,
+        'unpaid', s.status_rlts,
         'stopped', s.stopped_rlts,
         'last_insured_year', l.last_insured_year,
         'resd_status', s.resd_status,

@@ -31,7 +31,6 @@ last_paid AS (
 SELECT
     i.person_key,
     i.row_no,
-    i.psn_insu_rlts_id,
     i.system,
     i.is_flexible,
     coalesce(s.at_school AND s.school_place6 = i.place6, false) AS at_school,

@@ -41,13 +41,13 @@ found AS (
     UNION ALL
     SELECT
         s.person_key, 'employed_but_resident', 'ELG-3', '',
-        json_object('psn_insu_rlts_id', s.resident_rlts, 'uscc', min(e.uscc), 'since', min(e.begn_date))
+        json_object('psn_insu_rlts_id', s.status_rlts, 'uscc', min(e.uscc), 'since', min(e.begn_date))
     FROM person_status AS s
     INNER JOIN employment_row AS e ON s.person_key = e.person_key
     WHERE
         s.status = 'resident' AND e.kind IN ('contract', 'pension')
         AND s.person_key NOT IN (SELECT person_key FROM staff_live)
-    GROUP BY s.person_key, s.resident_rlts
+    GROUP BY s.person_key, s.status_rlts
     UNION ALL
     SELECT
         e.person_key, 'unemployment_without_staff', 'ELG-4', '',

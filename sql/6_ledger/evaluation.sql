@@ -41,7 +41,7 @@ counted AS (
         count(*) AS persons,
         count(*) FILTER (i.cert_check IN ('bad_check', 'bad_format')) AS bad_numbers,
         count(*) FILTER (q.person_key IS NOT NULL) AS dead_but_normal,
-        count(*) FILTER (s.unpaid_rlts IS NOT NULL) AS normal_unpaid,
+        count(*) FILTER (s.is_unpaid) AS normal_unpaid,
         count(*) FILTER (s.source_bits & 16 <> 0) AS enrolled
     FROM person_status AS s
     INNER JOIN person_identity AS i ON s.person_key = i.person_key
