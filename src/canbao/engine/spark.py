@@ -24,6 +24,7 @@ from canbao.build import Step
 from canbao.engine.duckdb import (
     FEW_ROWS,
     PREVIOUS,
+    PUBLISHED_FORMAT,
     NotComputed,
     RunParameters,
     TableFile,
@@ -172,7 +173,7 @@ class SparkWarehouse(Warehouse):
             return super().write_table(table, path, order_by)
         self.con.execute("SET preserve_insertion_order = true")
         try:
-            self.con.execute(f"COPY (SELECT * FROM {table}) TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd)")
+            self.con.execute(f"COPY (SELECT * FROM {table}) TO '{quoted(path)}' ({PUBLISHED_FORMAT})")
         finally:
             self.con.execute("SET preserve_insertion_order = false")
         return TableFile(path, self.count(table), file_digest(path), path.stat().st_size)
