@@ -2,6 +2,7 @@
 -- grain: one row per person, kind and number
 -- rules: NB-2, DUP-8
 -- publish: person_id, kind, value, source
+-- joins: as written
 -- columns:
 --   person_id: the person [sensitive]
 --   kind: certno, birth_cert_no, psn_no
@@ -71,8 +72,8 @@ named AS (
         CASE WHEN c.birth_key IS NULL THEN n.bit ELSE 2 END,
         n.first_delivery,
         n.last_delivery
-    FROM number_seen AS s
-    INNER JOIN by_number AS n ON s.number_key = n.number_key
+    FROM by_number AS n
+    INNER JOIN number_seen AS s ON n.number_key = s.number_key
     LEFT JOIN (SELECT DISTINCT birth_key FROM birth_child) AS c ON s.number_key = c.birth_key
     WHERE s.number_key < 0 OR length(s.number) <> 18
     UNION ALL

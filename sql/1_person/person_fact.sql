@@ -31,34 +31,45 @@ birth_person AS (
     WHERE b.rank_no = 1
 ),
 
+-- of few people: looked up before they meet everybody
+mother AS (
+    SELECT person_key, resd_code, household_no
+    FROM population_person
+    WHERE person_key IN (SELECT mother_key FROM birth_person)
+),
+
 stranger AS (
     SELECT person_key FROM person_key WHERE source_bits % 2 = 0
 ),
 
+stranger_payment AS (
+    SELECT person_key, row_no
+    FROM payment_row
+    WHERE person_key IN (SELECT person_key FROM stranger)
+),
+
 named AS (
-    SELECT r.person_key, 1 AS source_rank, r.psn_name, NULL::DATE AS brdy
-    FROM relation_row AS r
-    WHERE r.psn_name IS NOT NULL
+    SELECT person_key, 1 AS source_rank, psn_name, NULL::DATE AS brdy
+    FROM relation_row
+    WHERE psn_name IS NOT NULL AND person_key IN (SELECT person_key FROM stranger)
     UNION ALL
-    SELECT o.person_key, 2, o.psn_name, o.brdy
-    FROM other_row AS o
-    WHERE o.psn_name IS NOT NULL OR o.brdy IS NOT NULL
+    SELECT person_key, 2, psn_name, brdy
+    FROM other_row
+    WHERE (psn_name IS NOT NULL OR brdy IS NOT NULL) AND person_key IN (SELECT person_key FROM stranger)
     UNION ALL
     SELECT p.person_key, 3, t.psn_name, NULL
-    FROM payment_row AS p
-    INNER JOIN stranger AS s ON p.person_key = s.person_key
-    INNER JOIN src_tax_payment AS t ON p.row_no = t.row_no
+    FROM src_tax_payment AS t
+    INNER JOIN stranger_payment AS p ON t.row_no = p.row_no
     WHERE t.psn_name IS NOT NULL
 ),
 
 stranger_name AS (
     SELECT
-        n.person_key,
-        min(CASE WHEN n.psn_name IS NOT NULL THEN n.source_rank || n.psn_name END)[2:] AS psn_name,
-        min(n.brdy) AS brdy
-    FROM named AS n
-    INNER JOIN stranger AS s ON n.person_key = s.person_key
-    GROUP BY n.person_key
+        person_key,
+        min(CASE WHEN psn_name IS NOT NULL THEN source_rank || psn_name END)[2:] AS psn_name,
+        min(brdy) AS brdy
+    FROM named
+    GROUP BY person_key
 )
 
 SELECT
@@ -86,5 +97,5 @@ INNER JOIN person_key AS k ON i.person_key = k.person_key
 CROSS JOIN run
 LEFT JOIN population_person AS p ON i.person_key = p.person_key
 LEFT JOIN birth_person AS b ON i.person_key = b.person_key
-LEFT JOIN population_person AS mother ON b.mother_key = mother.person_key
+LEFT JOIN mother ON b.mother_key = mother.person_key
 LEFT JOIN stranger_name AS n ON i.person_key = n.person_key

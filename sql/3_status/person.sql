@@ -36,6 +36,12 @@ other_certno AS (
     GROUP BY person_key
 ),
 
+guardian AS (
+    SELECT person_key, person_id
+    FROM person_identity
+    WHERE person_key IN (SELECT guardian_key FROM newborn_guardian)
+),
+
 aid_mark AS (
     SELECT
         person_key,
@@ -110,4 +116,4 @@ LEFT JOIN other_certno AS o ON s.person_key = o.person_key
 LEFT JOIN division_now AS h ON c.resd_place = h.division_code
 LEFT JOIN division_now AS l ON c.live_place = l.division_code
 LEFT JOIN aid_mark AS m ON s.person_key = m.person_key
-LEFT JOIN person_identity AS g ON s.guardian_key = g.person_key
+LEFT JOIN guardian AS g ON s.guardian_key = g.person_key

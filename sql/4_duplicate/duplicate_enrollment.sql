@@ -2,6 +2,7 @@
 -- grain: one row per overlapping pair of relations of one person
 -- rules: DUP-1, DUP-2, DUP-3, DUP-5, RET-1, RET-2, RET-3, RET-4, RET-5, RET-6, RET-7, RET-8, RET-9, RET-10, FIN-1, FIN-2, FIN-3, REF-1, REF-2, REF-3
 -- publish: person_id, rlts_a, rlts_b
+-- joins: as written
 -- columns:
 --   group_id: all pairs of one person
 --   person_id: the person [sensitive]
@@ -112,7 +113,8 @@ ruled AS (
             ELSE c.group_keep
         END AS keep_no,
         s.is_college,
-        s.enroll_date
+        s.enroll_date,
+        s.school_admdvs
     FROM crossed AS c
     CROSS JOIN run
     LEFT JOIN student_person AS s ON c.person_key = s.person_key
@@ -146,9 +148,16 @@ settled AS (
     FROM acted
 ),
 
+dropped_year AS (
+    SELECT rel_no, year, paid_date, amount
+    FROM resident_year
+    WHERE rel_no IN (SELECT dropped_no FROM settled WHERE dropped_no IS NOT NULL)
+),
+
 moneyed AS (
     SELECT
         s.*,
+        f.live_code,
         d.psn_insu_rlts_id AS drop_rlts,
         d.insu_admdvs AS drop_admdvs,
         d.system AS drop_system,
@@ -173,12 +182,12 @@ moneyed AS (
             WHEN d.is_elsewhere THEN true
             ELSE coalesce(m.amount > 0, false)
         END AS drop_paid
-    FROM settled AS s
+    FROM person_fact AS f
     CROSS JOIN run
-    INNER JOIN person_fact AS f ON s.person_key = f.person_key
+    INNER JOIN settled AS s ON f.person_key = s.person_key
     LEFT JOIN duplicate_relation AS d ON s.dropped_no = d.row_no
     LEFT JOIN year_param AS y ON s.overlap_year = y.insu_year
-    LEFT JOIN resident_year AS m ON s.dropped_no = m.rel_no AND s.overlap_year = m.year
+    LEFT JOIN dropped_year AS m ON s.dropped_no = m.rel_no AND s.overlap_year = m.year
 ),
 
 refunded AS (
@@ -246,23 +255,21 @@ SELECT
             'rlts', b.psn_insu_rlts_id, 'elsewhere', b.is_elsewhere, 'begn_date', b.begn_date, 'psn_type', b.psn_type,
             'emp_name', b.emp_name, 'line', b.row_no % 4294967296, 'file', fb.file
         ),
-        'school_admdvs', s.school_admdvs,
-        'enroll_date', s.enroll_date,
-        'live_code', f.live_code,
+        'school_admdvs', m.school_admdvs,
+        'enroll_date', m.enroll_date,
+        'live_code', m.live_code,
         'staff_months', m.staff_months,
         'name_conflict', m.name_conflict,
         'dead', m.is_dead,
         'deduct_rule', m.deduct_rule,
         'benefit_from', m.benefit_from
     )::VARCHAR AS evidence
-FROM refunded AS m
+FROM person_identity AS i
 CROSS JOIN run
-INNER JOIN person_identity AS i ON m.person_key = i.person_key
-INNER JOIN person_fact AS f ON m.person_key = f.person_key
+INNER JOIN refunded AS m ON i.person_key = m.person_key
 INNER JOIN duplicate_relation AS a ON m.no_a = a.row_no
 INNER JOIN duplicate_relation AS b ON m.no_b = b.row_no
 LEFT JOIN relation_file AS fa ON a.row_no // 4294967296 = fa.file_no
 LEFT JOIN relation_file AS fb ON b.row_no // 4294967296 = fb.file_no
 LEFT JOIN duplicate_relation AS k ON m.kept_no = k.row_no
-LEFT JOIN student_person AS s ON m.person_key = s.person_key
 LEFT JOIN code_rule AS c ON m.rule_id = c.code

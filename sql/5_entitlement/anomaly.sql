@@ -2,6 +2,7 @@
 -- grain: one row per finding
 -- rules: LED-5, LED-7, ELG-1, ELG-2, ELG-3, ELG-4, AID-1, NB-2, NB-4
 -- publish: person_id, kind, anomaly_id
+-- joins: as written
 -- columns:
 --   anomaly_id: the same finding has the same id every night
 --   person_id: the person [sensitive]
@@ -17,6 +18,18 @@ live_relation AS (
 
 staff_live AS (
     SELECT DISTINCT person_key FROM live_relation WHERE system = 'staff'
+),
+
+flexible_relation AS (
+    SELECT person_key, psn_insu_rlts_id, begn_date
+    FROM live_relation
+    WHERE is_flexible AND system = 'staff' AND NOT is_elsewhere
+),
+
+newborn_relation AS (
+    SELECT r.person_key, r.psn_insu_rlts_id, r.begn_date
+    FROM relation_row AS r
+    INNER JOIN code_psn_type_class AS t ON r.psn_type = t.code AND t.is_newborn = 'true'
 ),
 
 found AS (
@@ -52,17 +65,19 @@ found AS (
     SELECT
         e.person_key, 'unemployment_without_staff', 'ELG-4', '',
         json_object('begn_date', min(e.begn_date))
-    FROM employment_row AS e
-    INNER JOIN person_status AS s ON e.person_key = s.person_key AND s.status <> 'excluded_death'
-    WHERE e.kind = 'unemployment' AND e.person_key NOT IN (SELECT person_key FROM staff_live)
+    FROM person_status AS s
+    INNER JOIN employment_row AS e ON s.person_key = e.person_key
+    WHERE
+        s.status <> 'excluded_death' AND e.kind = 'unemployment'
+        AND e.person_key NOT IN (SELECT person_key FROM staff_live)
     GROUP BY e.person_key
     UNION ALL
     SELECT
         a.person_key, 'aid_uncovered', 'AID-1', '',
         json_object('aid_type', min(a.aid_type), 'begn_date', min(a.begn_date), 'uninsured_reason', s.reason)
-    FROM aid AS a
-    INNER JOIN person_status AS s ON a.person_key = s.person_key AND s.status = 'uninsured'
-    WHERE a.in_force
+    FROM person_status AS s
+    INNER JOIN aid AS a ON s.person_key = a.person_key
+    WHERE s.status = 'uninsured' AND a.in_force
     GROUP BY a.person_key, s.reason
     UNION ALL
     SELECT
@@ -77,10 +92,8 @@ found AS (
     SELECT
         r.person_key, 'adult_certno_newborn', 'NB-2', r.psn_insu_rlts_id,
         json_object('psn_insu_rlts_id', r.psn_insu_rlts_id, 'age', age_on(s.brdy, r.begn_date))
-    FROM relation_row AS r
-    INNER JOIN code_psn_type_class AS t ON r.psn_type = t.code AND t.is_newborn = 'true'
-    INNER JOIN person_status AS s ON r.person_key = s.person_key
-    CROSS JOIN run
+    FROM person_status AS s
+    INNER JOIN newborn_relation AS r ON s.person_key = r.person_key
     WHERE age_on(s.brdy, r.begn_date) >= 18
     UNION ALL
     SELECT
@@ -93,14 +106,13 @@ found AS (
     SELECT
         r.person_key, 'over_age_individual', 'ELG-1', r.psn_insu_rlts_id,
         json_object('psn_insu_rlts_id', r.psn_insu_rlts_id, 'age', age_on(s.brdy, r.begn_date), 'resd_code', s.resd_code)
-    FROM live_relation AS r
+    FROM person_status AS s
     CROSS JOIN run
-    INNER JOIN person_status AS s ON r.person_key = s.person_key
-    INNER JOIN person_fact AS f ON r.person_key = f.person_key
+    INNER JOIN flexible_relation AS r ON s.person_key = r.person_key
     WHERE
-        r.is_flexible AND r.system = 'staff' AND NOT r.is_elsewhere AND NOT s.resd_in_city AND s.resd_code IS NOT NULL
+        NOT s.resd_in_city AND s.resd_code IS NOT NULL
         AND r.begn_date >= run.age_limit_from
-        AND age_on(s.brdy, r.begn_date) >= CASE f.gend WHEN '1' THEN run.age_limit_male ELSE run.age_limit_female END
+        AND age_on(s.brdy, r.begn_date) >= CASE s.gend WHEN '1' THEN run.age_limit_male ELSE run.age_limit_female END
     UNION ALL
     SELECT
         r.person_key, 'employer_closed', 'LED-5', r.psn_insu_rlts_id,
@@ -113,10 +125,10 @@ found AS (
     SELECT
         b.person_key, 'newborn_other_number', 'NB-2', '',
         json_object('birth_cert_no', b.birth_cert_no, 'same_name_and_day_in_household', b.household_no)
-    FROM person_fact AS b
-    INNER JOIN person_fact AS p
-        ON b.household_no = p.household_no AND b.brdy = p.brdy AND name_key(b.psn_name) = name_key(p.psn_name)
-    WHERE b.known_from_birth AND p.in_population
+    FROM person_fact AS p
+    INNER JOIN person_fact AS b ON p.household_no = b.household_no AND p.brdy = b.brdy
+    -- names only of who shares the household and the day: as a condition of the join they would be spelled out of everybody
+    WHERE p.in_population AND b.known_from_birth AND coalesce(name_key(b.psn_name) = name_key(p.psn_name), false)
 )
 
 SELECT
@@ -125,5 +137,5 @@ SELECT
     f.kind,
     f.rule_id,
     f.evidence::VARCHAR AS evidence
-FROM found AS f
-INNER JOIN person_identity AS i ON f.person_key = i.person_key
+FROM person_identity AS i
+INNER JOIN found AS f ON i.person_key = f.person_key

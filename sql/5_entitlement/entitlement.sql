@@ -39,7 +39,6 @@ joined AS (
         y.penalty_years,
         y.repaired_years,
         y.is_first_time,
-        f.brdy,
         x.exempt_reason AS exempt_ground,
         coalesce(z.zero_claim_years, 0) AS zero_claim_years,
         e.paid_date <= run.window_end AS in_window,
@@ -47,7 +46,6 @@ joined AS (
     FROM entitled_relation AS e
     CROSS JOIN run
     INNER JOIN enrollment_years AS y ON e.person_key = y.person_key
-    INNER JOIN person_fact AS f ON e.person_key = f.person_key
     LEFT JOIN waiting_exemption AS x ON e.person_key = x.person_key
     LEFT JOIN claim_reward AS z ON e.person_key = z.person_key
 ),

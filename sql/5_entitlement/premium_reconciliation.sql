@@ -2,6 +2,7 @@
 -- grain: one row per finding on a relation or a payment of the insured year
 -- rules: DUP-5, PER-2, AID-2, LED-7
 -- publish: person_id, class, psn_insu_rlts_id, pay_id
+-- joins: as written
 -- columns:
 --   person_id: the person [sensitive]
 --   class: normal_unpaid, paid_without_record, paid_but_stopped, paid_after_death, amount_unexpected
@@ -84,7 +85,13 @@ found AS (
 told AS (
     SELECT row_no, pay_id, amount, insutype, insu_admdvs, paid_date
     FROM src_tax_payment
-    WHERE row_no IN (SELECT pay_no FROM found)
+    WHERE row_no IN (SELECT pay_no FROM found WHERE pay_no IS NOT NULL)
+),
+
+told_relation AS (
+    SELECT row_no, psn_insu_rlts_id, insutype, insu_admdvs
+    FROM relation_row
+    WHERE row_no IN (SELECT rel_no FROM found WHERE rel_no IS NOT NULL)
 )
 
 SELECT
@@ -98,7 +105,7 @@ SELECT
     coalesce(r.insutype, t.insutype) AS insutype,
     coalesce(r.insu_admdvs, t.insu_admdvs) AS insu_admdvs,
     t.paid_date
-FROM found AS f
-INNER JOIN person_identity AS i ON f.person_key = i.person_key
-LEFT JOIN relation_row AS r ON f.rel_no = r.row_no
+FROM person_identity AS i
+INNER JOIN found AS f ON i.person_key = f.person_key
+LEFT JOIN told_relation AS r ON f.rel_no = r.row_no
 LEFT JOIN told AS t ON f.pay_no = t.row_no

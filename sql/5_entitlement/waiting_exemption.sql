@@ -5,10 +5,9 @@
 --   exempt_reason: newborn, aid, veteran, transition: the first that applies and that waiting.exempt names
 WITH
 paid AS (
-    SELECT e.person_key, e.paid_date, f.brdy
-    FROM entitled_relation AS e
-    INNER JOIN person_fact AS f ON e.person_key = f.person_key
-    WHERE e.paid_date IS NOT NULL
+    SELECT person_key, paid_date, brdy
+    FROM entitled_relation
+    WHERE paid_date IS NOT NULL
 ),
 
 switching AS (

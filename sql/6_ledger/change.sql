@@ -2,6 +2,7 @@
 -- grain: one row per person; none where there is no previous publication of the same insured year
 -- rules: LED-2, LED-3
 -- publish: person_id
+-- joins: as written
 -- columns:
 --   person_id: the person [sensitive]
 --   was: status in the previous publication, null where it did not know the person
@@ -59,12 +60,17 @@ tonight AS (
     INNER JOIN change_key AS k ON id_key(p.person_id) = k.id_key
 ),
 
+known AS (
+    SELECT t.id_key, i.person_key
+    FROM person_identity AS i
+    INNER JOIN tonight AS t ON i.person_id = t.person_id
+),
+
 fact AS (
-    SELECT t.id_key, s.staff_unpaid, y.* EXCLUDE (person_key)
-    FROM tonight AS t
-    INNER JOIN person_identity AS i ON t.person_id = i.person_id
-    INNER JOIN person_status AS s ON i.person_key = s.person_key
-    LEFT JOIN payment_new AS y ON i.person_key = y.person_key
+    SELECT k.id_key, s.staff_unpaid, y.* EXCLUDE (person_key)
+    FROM person_status AS s
+    INNER JOIN known AS k ON s.person_key = k.person_key
+    LEFT JOIN payment_new AS y ON k.person_key = y.person_key
 ),
 
 paired AS (

@@ -10,7 +10,9 @@ A step's file is one SELECT with a header of comment lines that says what the ta
     --   person_id: keyed hash of the person's first number
     --   tel: telephone [sensitive]
 
-`publish` names the order of the published file's rows; a step without it stays inside the warehouse.
+`publish` names the order of the published file's rows; a step without it stays inside the warehouse. A line
+`-- joins: as written` has DuckDB take joins in the order of the text and look up in the right-hand side of each: for
+steps where it misjudges how much a subquery gives, and would lay out everybody in memory to look up a few.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ KEPT = frozenset({"division_now", "division_known", "city", "measure_judged"})
 VERDICT_FOLDER = "8_verdict"
 """Steps of this folder judge the night: they run after the audit, over `quality_metric`."""
 
-_HEADER = re.compile(r"^-- (title|grain|rules|publish):\s*(.*)$")
+AS_WRITTEN = "as written"
+"""What a step's header says of its joins, if anything."""
+
+_HEADER = re.compile(r"^-- (title|grain|rules|publish|joins):\s*(.*)$")
 _COLUMN = re.compile(r"^--   (\w+): (.*)$")
 _REFERENCE = re.compile(r"\b(?:FROM|JOIN)\s+([a-z_][a-z0-9_]*)\b(?!\s*\()")
 _CTE = re.compile(r"(?:\bWITH|,)\s+([a-z_][a-z0-9_]*)\s+AS\s*(?:MATERIALIZED\s*)?\(")
@@ -48,6 +53,7 @@ class Step:
         rules: ids of the rules that it computes.
         order_by: columns that order the published rows; empty for a step inside the warehouse.
         columns: column name to meaning.
+        joins_as_written: the order of joins is the text's, not the engine's.
         reads: names of the tables it reads.
     """
 
@@ -59,6 +65,7 @@ class Step:
     rules: tuple[str, ...] = ()
     order_by: tuple[str, ...] = ()
     columns: dict[str, str] = field(default_factory=dict)
+    joins_as_written: bool = False
     reads: frozenset[str] = frozenset()
 
     @property
@@ -76,7 +83,7 @@ def read_step(path: Path) -> Step:
     """Reads one step's file.
 
     Raises:
-        ValueError: the file has no title or no grain.
+        ValueError: the file has no title or no grain, or says of its joins what nobody understands.
     """
     text = path.read_text("utf-8")
     head: dict[str, str] = {}
@@ -90,6 +97,8 @@ def read_step(path: Path) -> Step:
             break
     if "title" not in head or "grain" not in head:
         raise ValueError(f"{path}: a step needs a title and a grain")
+    if head.get("joins", AS_WRITTEN) != AS_WRITTEN:
+        raise ValueError(f"{path}: of joins there is only '{AS_WRITTEN}' to be said")
     return Step(
         name=path.stem,
         path=path,
@@ -99,6 +108,7 @@ def read_step(path: Path) -> Step:
         rules=_split(head.get("rules", "")),
         order_by=_split(head.get("publish", "")),
         columns=columns,
+        joins_as_written="joins" in head,
         reads=references(text),
     )
 

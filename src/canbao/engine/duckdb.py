@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -78,6 +79,9 @@ MEMORY = 5500
 
 FILES_OF_A_SOURCE = 1 << 20
 """Numbers of files that each source has to itself: what one source delivers does not renumber the rows of others."""
+
+_ORDERING = "join_order,build_side_probe_side"
+"""What in DuckDB decides the order of joins and which side of each is laid out in memory."""
 
 _PUBLISHED_AS = {"file": "load_file"}
 
@@ -292,6 +296,10 @@ class Warehouse:
         A published step goes straight into its sorted Parquet file, and the table is a view of that: what is written
         once for the readers need not stand in memory as well. In a large night the others go into files too.
         """
+        with self._joins(step):
+            return self._run(step)
+
+    def _run(self, step: Step) -> int:
         path = self.folder / "tables" / f"{step.name}.parquet"
         path.parent.mkdir(exist_ok=True)
         if not step.published:
@@ -305,6 +313,17 @@ class Warehouse:
         self.con.execute(f"CREATE VIEW {step.name} AS SELECT * FROM read_parquet('{quoted(path)}')")
         self._written[step.name] = path
         return self.count(step.name)
+
+    @contextmanager
+    def _joins(self, step: Step) -> Iterator[None]:
+        """Whether the engine orders a step's joins, or the text does (canbao.build)."""
+        if step.joins_as_written:
+            self.con.execute(f"SET disabled_optimizers = '{_ORDERING}'")
+        try:
+            yield
+        finally:
+            if step.joins_as_written:
+                self.con.execute("SET disabled_optimizers = ''")
 
     def _select_into_file(self, step: Step, path: Path) -> bool:
         """Write a step's table and have the file as a view; False where a file would not give its columns back."""
