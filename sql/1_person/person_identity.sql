@@ -1,6 +1,7 @@
 -- title: 人员标识 / identity of every person
 -- grain: one row per person
 -- rules: DUP-8
+-- joins: as written
 -- columns:
 --   person_id: keyed hash of the person's first number (contract 3.1) [sensitive]
 --   certno: the number in force, 15 digits in their 18-digit form [sensitive]

@@ -1,6 +1,7 @@
 -- title: 无需逐月缴费的参保区间 / months covered without a payment for each
 -- grain: one row per relation and spell of months
 -- rules: DUP-5
+-- joins: as written
 -- columns:
 --   paid: counts as paid (elsewhere, retired, homes for veterans); false for months that are only expected
 --   projected: expected to continue to the end of the insured year (contract 3.2)
@@ -51,9 +52,9 @@ spell AS (
         run.year_last_month,
         false,
         true
-    FROM relation_row AS r
+    FROM relation_paid AS p
     CROSS JOIN run
-    INNER JOIN relation_paid AS p ON r.row_no = p.rel_no
+    INNER JOIN relation_row AS r ON p.rel_no = r.row_no
     WHERE
         NOT r.is_elsewhere AND r.system = 'staff' AND NOT r.needs_no_payment
         AND r.is_normal AND r.end_date IS NULL AND p.paid_now

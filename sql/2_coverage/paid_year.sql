@@ -1,6 +1,7 @@
 -- title: 各年已缴费月份 / months paid for, by relation and year
 -- grain: one row per person, relation (null: payments without one), insurance type and year with a net positive payment
 -- rules: DUP-5
+-- joins: as written
 -- columns:
 --   month_bits: bit 0 is January, bit 11 December
 --   amount: net amount paid for the year

@@ -1,19 +1,27 @@
 -- title: 新生儿监护人 / the guardian a newborn is attached to
 -- grain: one row per child born in the insured year with a guardian who is resident insured
 -- rules: NB-4
+-- joins: as written
 -- columns:
 --   guardian_key: guardian_certno of the enrollment where given, else the mother, else the father
 WITH
-child AS (
+born AS (
     SELECT f.person_key, f.mother_key, f.father_key
     FROM person_fact AS f
     CROSS JOIN run
-    WHERE
-        year(f.brdy) = run.insured_year
-        -- a child with a paid relation of its own is insured by itself, or was
-        AND NOT EXISTS (
-            SELECT 1 FROM relation AS r WHERE r.person_key = f.person_key AND r.system = 'resident' AND r.covers_year
-        )
+    WHERE year(f.brdy) = run.insured_year
+),
+
+-- a child with a paid relation of its own is insured by itself, or was
+self_insured AS (
+    SELECT r.person_key
+    FROM relation AS r
+    INNER JOIN born AS b ON r.person_key = b.person_key
+    WHERE r.system = 'resident' AND r.covers_year
+),
+
+child AS (
+    SELECT * FROM born WHERE person_key NOT IN (SELECT person_key FROM self_insured)
 ),
 
 declared AS (
@@ -35,9 +43,9 @@ candidate AS (
 
 insured AS (
     SELECT c.person_key, c.guardian_key, c.rank_no
-    FROM candidate AS c
-    INNER JOIN person_relation AS g ON c.guardian_key = g.person_key AND g.is_resident
-    WHERE NOT EXISTS (SELECT 1 FROM death_person AS d WHERE d.person_key = c.guardian_key)
+    FROM person_relation AS g
+    INNER JOIN candidate AS c ON g.person_key = c.guardian_key
+    WHERE g.is_resident AND NOT EXISTS (SELECT 1 FROM death_person AS d WHERE d.person_key = c.guardian_key)
 )
 
 SELECT person_key, guardian_key
