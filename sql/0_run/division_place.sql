@@ -6,9 +6,9 @@
 --   place_level: its level
 WITH
 named AS (
-    SELECT resd_code AS code FROM population_row WHERE resd_code IS NOT NULL
+    SELECT code12(resd_code) AS code FROM src_population WHERE resd_code IS NOT NULL
     UNION
-    SELECT live_code AS code FROM population_row WHERE live_code IS NOT NULL
+    SELECT code12(live_code) AS code FROM src_population WHERE live_code IS NOT NULL
     UNION
     SELECT code12(live_code) AS code FROM src_birth WHERE live_code IS NOT NULL
 ),

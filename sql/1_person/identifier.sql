@@ -11,51 +11,14 @@
 --   first_delivery: its oldest delivery in tonight's files
 --   last_delivery: its newest one
 WITH
-carried AS (
-    SELECT number_key, 1 AS bit, row_no // 4294967296 AS file_no, row_no // 4294967296 AS last_file_no
-    FROM population_row
-    UNION ALL
-    SELECT number_key, CASE WHEN is_elsewhere THEN 32 ELSE 16 END, row_no // 4294967296, row_no // 4294967296
-    FROM relation_row
-    UNION ALL
-    SELECT o.number_key, b.bit::INTEGER, o.row_no // 4294967296, o.row_no // 4294967296
-    FROM other_row AS o
-    INNER JOIN code_source_bit AS b ON o.source = b.code
-    UNION ALL
-    -- files are numbered by delivery within their source, so the first and the last row tell the deliveries
-    SELECT number_key, 64, min(row_no) // 4294967296, max(row_no) // 4294967296
-    FROM payment_row
-    GROUP BY number_key
-    UNION ALL
-    SELECT person_key, 8192, first_no // 4294967296, first_no // 4294967296
-    FROM history_person
-    UNION ALL
-    -- numbers that only point to another one: used-to-be numbers and birth certificates
-    SELECT number_key(old_certno), 1, row_no // 4294967296, row_no // 4294967296
-    FROM src_population
-    WHERE old_certno IS NOT NULL
-    UNION ALL
-    SELECT c.birth_key, 2, min(b.row_no) // 4294967296, max(b.row_no) // 4294967296
-    FROM birth_child AS c
-    INNER JOIN staged_birth AS b ON c.birth_cert_no = b.birth_cert_no
-    GROUP BY c.birth_key
-),
-
-numbered AS (
-    SELECT
-        c.number_key,
-        min(c.bit) AS bit,
-        min(f.delivery) AS first_delivery,
-        max(l.delivery) AS last_delivery
-    FROM carried AS c
-    INNER JOIN staged_file AS f ON c.file_no = f.file_no
-    INNER JOIN staged_file AS l ON c.last_file_no = l.file_no
-    GROUP BY c.number_key
-),
-
 by_number AS (
-    SELECT n.*, coalesce(l.person_key, n.number_key) AS person_key
-    FROM numbered AS n
+    SELECT
+        n.number_key,
+        n.told_bits & -n.told_bits AS bit, -- the lowest: sources are numbered in the order in which they are named
+        n.first_delivery,
+        n.last_delivery,
+        coalesce(l.person_key, n.number_key) AS person_key
+    FROM number_source AS n
     LEFT JOIN number_link AS l ON n.number_key = l.number_key
 ),
 

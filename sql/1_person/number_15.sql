@@ -11,6 +11,6 @@ seen_15 AS (
 SELECT s.number_key
 FROM seen_15 AS s
 WHERE
-    NOT EXISTS (SELECT 1 FROM population_row AS p WHERE p.number_key = s.number_key AND length(p.certno) = 18)
-    AND NOT EXISTS (SELECT 1 FROM relation_row AS r WHERE r.number_key = s.number_key AND length(r.certno) = 18)
-    AND NOT EXISTS (SELECT 1 FROM other_row AS o WHERE o.number_key = s.number_key AND length(o.certno) = 18)
+    NOT EXISTS (SELECT 1 FROM population_row AS p WHERE p.number_key = s.number_key AND p.odd_certno IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM relation_row AS r WHERE r.number_key = s.number_key AND r.odd_certno IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM other_row AS o WHERE o.number_key = s.number_key AND o.odd_certno IS NULL)

@@ -5,17 +5,17 @@
 --   seen_in_certno: whether a source carries it as somebody's number, not only as a used-to-be or birth number
 WITH
 odd AS (
-    SELECT number_key, person_key, certno AS number, true AS seen_in_certno
+    SELECT number_key, person_key, odd_certno AS number, true AS seen_in_certno
     FROM population_row
-    WHERE number_key < 0 OR length(certno) = 15
+    WHERE odd_certno IS NOT NULL
     UNION ALL
-    SELECT number_key, person_key, certno, true
+    SELECT number_key, person_key, odd_certno, true
     FROM relation_row
-    WHERE number_key < 0 OR length(certno) = 15
+    WHERE odd_certno IS NOT NULL
     UNION ALL
-    SELECT number_key, person_key, certno, true
+    SELECT number_key, person_key, odd_certno, true
     FROM other_row
-    WHERE (number_key < 0 OR length(certno) = 15) AND source <> 'birth'
+    WHERE odd_certno IS NOT NULL AND source <> 'birth'
     UNION ALL
     SELECT number_key(h.certno), coalesce(l.person_key, number_key(h.certno)), h.certno, true
     FROM src_enrollment_history AS h

@@ -1,7 +1,7 @@
 -- title: 其他来源的号码 / numbers of the small sources with their person
 -- grain: one row per row of a source that is neither population, enrollment, its history nor tax payment
 -- columns:
---   source_bit: see code_source_bit
+--   odd_certno: the number as written, where that is not the 18 digits of its key
 WITH
 numbered AS (
     SELECT 'death' AS source, row_no, certno, psn_name, NULL::DATE AS brdy FROM src_death
@@ -37,7 +37,7 @@ SELECT
     k.row_no,
     k.number_key,
     coalesce(l.person_key, k.number_key) AS person_key,
-    k.certno,
+    CASE WHEN k.number_key < 0 OR length(k.certno) = 15 THEN k.certno END AS odd_certno,
     k.psn_name,
     k.brdy
 FROM keyed AS k

@@ -1,8 +1,10 @@
--- title: 公安人口行 / population rows with their person
+-- title: 公安人口行 / numbers of the population rows with their person
 -- grain: one row per population row in force
+-- columns:
+--   odd_certno: the number as written, where that is not the 18 digits of its key
 WITH
 keyed AS (
-    SELECT *, number_key(certno) AS number_key
+    SELECT row_no, certno, number_key(certno) AS number_key
     FROM src_population
 )
 
@@ -10,17 +12,6 @@ SELECT
     k.row_no,
     k.number_key,
     coalesce(l.person_key, k.number_key) AS person_key,
-    k.certno,
-    k.psn_cert_type,
-    k.psn_name,
-    k.gend,
-    k.brdy,
-    code12(k.resd_code) AS resd_code,
-    code12(k.live_code) AS live_code,
-    k.household_no,
-    k.resd_status,
-    k.status_date,
-    k.resd_permit,
-    k.tel
+    CASE WHEN k.number_key < 0 OR length(k.certno) = 15 THEN k.certno END AS odd_certno
 FROM keyed AS k
 LEFT JOIN number_link AS l ON k.number_key = l.number_key

@@ -2,8 +2,9 @@
 -- grain: one row per enrollment relation
 -- rules: DUP-2, DUP-4
 -- columns:
+--   odd_certno: the number as written, where that is not the 18 digits of its key
 --   system: staff or resident; null for supplements and unknown types, which enroll nobody by themselves (DUP-4)
---   place6: six digits of insu_admdvs, by which places are compared (contract 3.4)
+--   place_key: six digits of insu_admdvs, by which places are compared (contract 3.4), as a hash
 --   is_normal: status normal and not ended before the as-of date
 --   is_stopped: paused or terminated
 WITH
@@ -34,7 +35,7 @@ SELECT
     coalesce(l.person_key, k.number_key) AS person_key,
     k.psn_insu_rlts_id,
     k.psn_no,
-    k.certno,
+    CASE WHEN k.number_key < 0 OR length(k.certno) = 15 THEN k.certno END AS odd_certno,
     k.psn_cert_type,
     k.psn_name,
     k.insutype,
@@ -46,7 +47,6 @@ SELECT
     k.psn_type,
     k.psn_insu_stas,
     k.insu_admdvs,
-    place6(k.insu_admdvs) AS place6,
     join_key(place6(k.insu_admdvs)) AS place_key,
     CASE WHEN k.uscc IS NOT NULL THEN join_key(k.uscc) END AS uscc_key,
     k.emp_name,

@@ -2,6 +2,7 @@
 -- grain: one row per relation
 -- rules: DUP-1, DUP-2, DUP-3, DUP-4, DUP-5
 -- columns:
+--   place6: six digits of insu_admdvs, by which places are compared (contract 3.4)
 --   span_bits: covered months of the span, bit 0 its first month
 WITH
 several AS (
@@ -15,7 +16,7 @@ several AS (
 SELECT
     r.*,
     w.insutype,
-    w.place6,
+    place6(w.insu_admdvs) AS place6,
     w.insu_admdvs,
     w.uscc,
     w.psn_name,
