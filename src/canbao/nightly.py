@@ -10,6 +10,7 @@ import resource
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -572,31 +573,39 @@ def _reports(night: Night) -> None:
     from canbao import reports
     from canbao.quality.site import write_for_draft
 
-    with night.timed("publish", "workbooks"):
-        reports.write_ledger_workbooks(
-            night.draft.folder / "ledger.parquet",
-            night.draft.reports,
-            header=reports.ReportHeader(version=night.run_id),
-            stamps=reports.stamp_lines(night.draft.folder, "ledger", night.checks, who()),
-            on_progress=night.say,
-        )
-    with night.timed("publish", "brief"):
-        reports.write_brief(
-            night.draft.folder,
-            night.draft.reports,
-            previous=date.fromisoformat(night.previous.parent.name) if night.previous else None,
-            released=reports.release_lines(night.checks, who()),
-            version=night.run_id,
-            overlay=night.home.brief_file,
-        )
-    with night.timed("publish", "rule_book"):
-        reports.write_rule_book(
-            night.draft.folder / "rule.parquet", night.draft.reports / "rules.html", night.rules, night.insured_year
-        )
-    with night.timed("publish", "data_docs"):
-        audit.write_data_docs(night.suite_folder, night.draft.reports / "quality" / "data_docs")
-    with night.timed("publish", "quality_site") as entry:
-        entry["rows"] = write_for_draft(night)
+    stamps = reports.stamp_lines(night.draft.folder, "ledger", night.checks, who())
+
+    def workbooks() -> None:
+        with night.timed("publish", "workbooks"):
+            reports.write_ledger_workbooks(
+                night.draft.folder / "ledger.parquet",
+                night.draft.reports,
+                header=reports.ReportHeader(version=night.run_id),
+                stamps=stamps,
+                on_progress=night.say,
+            )
+
+    # the pages are made while the workbooks are packed, which leaves the interpreter free for them
+    with ThreadPoolExecutor(1, "workbooks") as aside:
+        books = aside.submit(workbooks)
+        with night.timed("publish", "brief"):
+            reports.write_brief(
+                night.draft.folder,
+                night.draft.reports,
+                previous=date.fromisoformat(night.previous.parent.name) if night.previous else None,
+                released=reports.release_lines(night.checks, who()),
+                version=night.run_id,
+                overlay=night.home.brief_file,
+            )
+        with night.timed("publish", "rule_book"):
+            reports.write_rule_book(
+                night.draft.folder / "rule.parquet", night.draft.reports / "rules.html", night.rules, night.insured_year
+            )
+        with night.timed("publish", "data_docs"):
+            audit.write_data_docs(night.suite_folder, night.draft.reports / "quality" / "data_docs")
+        with night.timed("publish", "quality_site") as entry:
+            entry["rows"] = write_for_draft(night)
+        books.result()
 
 
 def who() -> str:

@@ -7,10 +7,11 @@ again: where its rows are, in the columns of a reader, those of the last night's
 its own key is the mark. So a step that comes out as it was, or changes only in columns that a reader does not look at,
 leaves that reader's key alone.
 
-In `<home>/steps` lies for each key `<key>.json` (rows, marks) and, of tables that the publication has anyway or that
-cost more to compute than to write, `<key>.parquet`. Of the others the marks alone are kept: they are computed where a
-step that must be computed reads them. Nothing there is trusted: a file whose digest is not the noted one counts as
-missing. Deleting the folder loses nothing; only what the last complete build used stays in it.
+In `<home>/steps` lies for each key `<key>.json` (rows, marks) and, of tables that the publication has anyway, that a
+large night has as files anyway, or that cost more to compute than to write, `<key>.parquet`. Of the others the marks
+alone are kept: they are computed where a step that must be computed reads them. Nothing there is trusted: a file whose
+digest is not the noted one counts as missing. Deleting the folder loses nothing; only what the last complete build used
+stays in it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from canbao.build import KEPT, Step, references
-from canbao.engine.duckdb import WORKING_FORMAT
 from canbao.home import read_json
 from canbao.lineage import Lineage, Seen
 from canbao.paths import quoted
@@ -317,19 +317,12 @@ class StepStore:
 
     def _write(self, table: str, key: str) -> dict[str, Any] | None:
         """Write a table into the folder; None where Parquet would not give it back as it is."""
-        path, part, con = self._folder / f"{key}.parquet", self._folder / f"{key}.part", self._warehouse.con
+        path, part = self._folder / f"{key}.parquet", self._folder / f"{key}.part"
         try:
-            con.execute(f"COPY {table} TO '{quoted(part)}' ({WORKING_FORMAT})")
+            if not self._warehouse.write_working(table, table, part):
+                return None
         except duckdb.IOException:  # no room left: what is not kept costs the next night time, and nothing else
             part.unlink(missing_ok=True)
-            return None
-        part.chmod(0o600)
-        described = [
-            [row[:2] for row in con.execute(f"DESCRIBE FROM {one}").fetchall()]
-            for one in (table, f"read_parquet('{quoted(part)}')")
-        ]
-        if described[0] != described[1]:
-            part.unlink()
             return None
         noted = {"bytes": part.stat().st_size, "sha256": file_digest(part)}
         part.replace(path)

@@ -327,16 +327,35 @@ class Warehouse:
 
     def _select_into_file(self, step: Step, path: Path) -> bool:
         """Write a step's table and have the file as a view; False where a file would not give its columns back."""
-        self._make(step.name, f"COPY (\n{step.sql}\n) TO '{quoted(path)}' ({WORKING_FORMAT})")
-        file = f"SELECT * FROM read_parquet('{quoted(path)}')"
-        meant, got = ([row[:2] for row in self.con.execute(f"DESCRIBE\n{one}").fetchall()] for one in (step.sql, file))
-        if meant != got:
-            path.unlink()
+        if not self.write_working(step.name, f"(\n{step.sql}\n)", path):
             return False
-        path.chmod(0o600)  # it may become a file of the store
-        self.con.execute(f"CREATE VIEW {step.name} AS {file}")
+        self.con.execute(f"CREATE VIEW {step.name} AS FROM read_parquet('{quoted(path)}')")
         self._files[step.name] = path
         return True
+
+    def write_working(self, table: str, source: str, path: Path) -> bool:
+        """Write rows into a file for the night's own use, and for the next night's.
+
+        Args:
+            table: Whose rows they are.
+            source: Where they come from: a relation, or a query in brackets.
+            path: The Parquet file, which only its owner may read.
+
+        Returns:
+            Whether Parquet gives the columns back as they are; where it does not, there is no file.
+
+        Raises:
+            duckdb.IOException: There is no room for it.
+        """
+        self._make(table, f"COPY (FROM {source}) TO '{quoted(path)}' ({WORKING_FORMAT})")
+        path.chmod(0o600)
+        meant, got = (
+            [row[:2] for row in self.con.execute(f"DESCRIBE FROM {one}").fetchall()]
+            for one in (source, f"read_parquet('{quoted(path)}')")
+        )
+        if meant != got:
+            path.unlink()
+        return meant == got
 
     def gather(self, table: str, query: str) -> None:
         """Makes a temporary table of what a query finds in rows of people; few rows come out of it."""
