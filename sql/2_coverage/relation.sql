@@ -29,6 +29,8 @@ SELECT
     r.insutype_no,
     r.system,
     r.psn_insu_stas,
+    r.insu_admdvs,
+    r.tier,
     r.begn_date,
     r.needs_no_payment,
     r.is_flexible,

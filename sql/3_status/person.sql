@@ -36,6 +36,13 @@ other_certno AS (
     GROUP BY person_key
 ),
 
+-- what few have and hardly a status shows is not carried along for everybody
+further AS (
+    SELECT person_key, stopped_rlts, loose_amount
+    FROM person_relation
+    WHERE stopped_rlts IS NOT NULL OR loose_amount IS NOT NULL
+),
+
 guardian AS (
     SELECT person_key, person_id
     FROM person_identity
@@ -72,12 +79,12 @@ SELECT
     s.status AS insured_status,
     CASE s.status
         WHEN 'staff' THEN json_object('psn_insu_rlts_id', s.status_rlts)
-        WHEN 'resident' THEN json_object('psn_insu_rlts_id', s.status_rlts, 'paid_without_record', s.loose_amount::DOUBLE)
+        WHEN 'resident' THEN json_object('psn_insu_rlts_id', s.status_rlts, 'paid_without_record', r.loose_amount::DOUBLE)
         WHEN 'elsewhere' THEN json_object('psn_insu_rlts_id', s.status_rlts)
         WHEN 'attached_newborn' THEN json_object('guardian', g.person_id)
         WHEN 'excluded_death' THEN json_object('source', s.death_source, 'death_date', s.death_date)
         WHEN 'excluded_custody' THEN json_object('source', 'custody')
-        WHEN 'uninsured' THEN json_object('unpaid', s.status_rlts, 'stopped', s.stopped_rlts)
+        WHEN 'uninsured' THEN json_object('unpaid', s.status_rlts, 'stopped', r.stopped_rlts)
         WHEN 'out_of_scope' THEN json_object('resd_code', s.resd_code, 'live_code', s.live_code)
         ELSE json_object('resd_status', s.resd_status, 'status_date', s.status_date)
     END::VARCHAR AS status_evidence,
@@ -110,6 +117,7 @@ CROSS JOIN run
 INNER JOIN person_identity AS i ON s.person_key = i.person_key
 INNER JOIN ledger_person AS c ON s.person_key = c.person_key
 INNER JOIN source_set AS b ON s.source_bits = b.source_bits
+LEFT JOIN further AS r ON s.person_key = r.person_key
 LEFT JOIN person_tag AS p ON s.person_key = p.person_key
 LEFT JOIN tag_set AS t ON p.tag_bits = t.tag_bits
 LEFT JOIN other_certno AS o ON s.person_key = o.person_key

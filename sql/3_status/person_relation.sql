@@ -75,6 +75,7 @@ SELECT
     coalesce(r.is_resident, false) OR p.person_key IS NOT NULL AS is_resident,
     coalesce(r.is_elsewhere, false) AS is_elsewhere,
     coalesce(r.is_unpaid, false) AS is_unpaid,
+    r.stopped_rlts IS NOT NULL AS is_stopped,
     CASE WHEN r.is_staff THEN r.staff_kind END AS staff_kind,
     coalesce(r.has_earlier, false) AS has_earlier,
     coalesce(r.staff_unpaid, false) AS staff_unpaid,

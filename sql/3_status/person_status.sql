@@ -25,15 +25,14 @@ judged AS (
         d.source AS death_source,
         c.person_key IS NOT NULL AS in_custody,
         r.status_rlts,
-        r.stopped_rlts,
         r.staff_kind,
-        r.loose_amount,
         r.relation_mark,
         coalesce(r.staff_unpaid, false) AS staff_unpaid,
         coalesce(r.is_staff, false) AS is_staff,
         coalesce(r.is_resident, false) AS is_resident,
         coalesce(r.is_elsewhere, false) AS is_elsewhere,
         coalesce(r.is_unpaid, false) AS is_unpaid,
+        coalesce(r.is_stopped, false) AS is_stopped,
         g.guardian_key,
         coalesce(r.has_earlier, false)
         OR coalesce(v.any_bits & ((1::BIGINT << (run.insured_year - 1990)) - 1) <> 0, false) AS was_insured,
@@ -81,11 +80,11 @@ decided AS (
 )
 
 SELECT
-    * EXCLUDE (is_staff, is_resident, is_elsewhere, was_insured),
+    * EXCLUDE (is_staff, is_resident, is_elsewhere, is_stopped, was_insured),
     CASE
         WHEN status <> 'uninsured' THEN NULL
         WHEN is_unpaid THEN 'unpaid'
-        WHEN stopped_rlts IS NOT NULL THEN 'stopped'
+        WHEN is_stopped THEN 'stopped'
         WHEN was_insured THEN 'lapsed'
         ELSE 'never'
     END AS reason,

@@ -33,6 +33,10 @@
 WITH
 disputed AS (
     SELECT DISTINCT person_key FROM feedback_dispute WHERE why = 'disputed'
+),
+
+stopped AS (
+    SELECT person_key, stopped_rlts FROM person_relation WHERE stopped_rlts IS NOT NULL
 )
 
 SELECT
@@ -68,7 +72,7 @@ SELECT
     json_object(
         'rule', 'LED-2',
         'unpaid', s.status_rlts,
-        'stopped', s.stopped_rlts,
+        'stopped', r.stopped_rlts,
         'last_insured_year', l.last_insured_year,
         'resd_status', s.resd_status,
         'sources', b.sources
@@ -78,6 +82,7 @@ CROSS JOIN run
 INNER JOIN person_identity AS i ON s.person_key = i.person_key
 INNER JOIN person_fact AS p ON s.person_key = p.person_key
 INNER JOIN source_set AS b ON s.source_bits = b.source_bits
+LEFT JOIN stopped AS r ON s.person_key = r.person_key
 LEFT JOIN last_insured AS l ON s.person_key = l.person_key
 LEFT JOIN contact AS c ON s.person_key = c.person_key
 LEFT JOIN person_tag AS g ON s.person_key = g.person_key

@@ -1,27 +1,58 @@
 -- title: 本年度居民关系 / the resident relation of the insured year that speaks for a person
 -- grain: one row per person with a resident relation of this city in the insured year
 -- rules: PER-1, PER-3, PER-4, PER-5, PER-6
+-- joins: as written
 WITH
-chosen AS (
-    SELECT
-        r.person_key,
-        r.psn_insu_rlts_id,
-        w.insu_admdvs,
-        coalesce(CASE WHEN y.tier IN ('1', '2') THEN y.tier END, w.tier) AS tier,
-        y.paid_date,
-        y.by_aid
+candidate AS (
+    SELECT r.row_no, r.person_key, r.psn_insu_rlts_id, r.insu_admdvs, r.tier, r.is_stopped
     FROM relation AS r
-    CROSS JOIN run
-    INNER JOIN relation_row AS w ON r.row_no = w.row_no
-    LEFT JOIN resident_year AS y ON r.row_no = y.rel_no AND y.year = run.insured_year
     WHERE r.system = 'resident' AND NOT r.is_elsewhere AND r.of_year AND r.psn_insu_stas IN ('1', '2', '4')
-    -- of several the one paid for and not stopped, paid first
+),
+
+paid AS (
+    SELECT y.rel_no, y.paid_date, y.tier, y.by_aid
+    FROM resident_year AS y
+    CROSS JOIN run
+    WHERE y.year = run.insured_year AND y.rel_no IS NOT NULL
+),
+
+repeated AS (
+    SELECT person_key
+    FROM candidate
+    GROUP BY person_key
+    HAVING count(*) > 1
+),
+
+several AS (
+    SELECT row_no, person_key, psn_insu_rlts_id, is_stopped
+    FROM candidate
+    WHERE person_key IN (SELECT person_key FROM repeated)
+),
+
+several_paid AS (
+    SELECT * FROM paid WHERE rel_no IN (SELECT row_no FROM several)
+),
+
+-- of several the one paid for and not stopped, paid first, speaks
+silent AS (
+    SELECT s.row_no
+    FROM several AS s
+    LEFT JOIN several_paid AS y ON s.row_no = y.rel_no
     QUALIFY row_number() OVER (
-        PARTITION BY r.person_key
-        ORDER BY r.is_stopped, (y.paid_date IS NULL), y.paid_date, r.psn_insu_rlts_id
-    ) = 1
+        PARTITION BY s.person_key
+        ORDER BY s.is_stopped, (y.paid_date IS NULL), y.paid_date, s.psn_insu_rlts_id
+    ) > 1
 )
 
-SELECT c.*, f.brdy
-FROM chosen AS c
+SELECT
+    c.person_key,
+    c.psn_insu_rlts_id,
+    c.insu_admdvs,
+    coalesce(CASE WHEN y.tier IN ('1', '2') THEN y.tier END, c.tier) AS tier,
+    y.paid_date,
+    y.by_aid,
+    f.brdy
+FROM candidate AS c
 INNER JOIN person_fact AS f ON c.person_key = f.person_key
+LEFT JOIN paid AS y ON c.row_no = y.rel_no
+WHERE c.row_no NOT IN (SELECT row_no FROM silent)

@@ -12,7 +12,7 @@ SELECT
     )) AS tier
 FROM resident_year AS y
 CROSS JOIN run
-LEFT JOIN relation_row AS r ON y.rel_no = r.row_no
+LEFT JOIN relation AS r ON y.rel_no = r.row_no
 LEFT JOIN year_param AS p ON y.year = p.insu_year
 WHERE y.year = run.insured_year
 GROUP BY y.person_key
