@@ -14,7 +14,7 @@ help:
 	@echo "make browser  the chromium and the font that the tests of the pages need, where they are missing"
 	@echo "make oidc     the OpenID Connect provider that sign-in is tested against"
 	@echo "make setup-spark  the extra for --engine spark: pyspark, and Java 17 where it is missing"
-	@echo "make spark-proof  every table of Spark against DuckDB's: sample, a night after a night, 200,000 people"
+	@echo "make spark-proof  every table of Spark against DuckDB's: sample, night after night, cluster, 200,000 people"
 	@echo "make demo     one night on data_samples/, published under .demo/"
 	@echo "make test     the tests"
 	@echo "make check    format, lint, types, SQL"
@@ -59,18 +59,19 @@ setup-spark: .venv/.spark
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,spark]'
 	@touch $@
 
+# The 200,000 people on one core, all else on the other: a small night keeps one core busy with plans.
 spark-proof: setup-spark
-	@$(BIN)/python -m pytest -q tests/spark
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/spark
 
 demo: setup
 	@$(BIN)/canbao run --landing data_samples/landing --home .demo --as-of $(DEMO_DAY)
 	@$(BIN)/python -m canbao.demo .demo
 
 test: setup browser oidc
-	@$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/spark/test_spark.py
+	@$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --ignore-glob='tests/spark/test_spark*.py'
 
 prove: setup browser
-	@$(BIN)/python -m pytest -q -m slow --ignore=tests/spark/test_spark.py
+	@$(BIN)/python -m pytest -q -m slow --ignore-glob='tests/spark/test_spark*.py'
 
 check: setup
 	@$(BIN)/ruff format --quiet --check .

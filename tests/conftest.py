@@ -14,9 +14,10 @@ import pytest
 LONG = (
     "nights/", "portal/test_routes.py", "quality/test_site.py", "quality/test_no_person_data.py", "quality/test_faults.py",
     "quality/test_repair.py", "ledger/test_properties.py", "night/test_run.py", "steps/", "quality/test_operation.py",
-    "portal/test_browser.py",
+    "portal/test_browser.py", "spark/test_spark_city.py", "spark/test_spark.py", "spark/test_transpile.py",
 )  # fmt: skip
-"""Files and folders that take longest: what begins last is what one core ends alone, so they begin first."""
+"""Files and folders that take longest: what begins last is what one core ends alone, so they begin first. (The last is
+short: of Spark's it is what waits behind the longest, which is a single test.)"""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

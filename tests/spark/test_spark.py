@@ -11,13 +11,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from canbao import nightly
 from canbao.engine.spark import missing, open_session
 from canbao.engine.transpile import to_spark
-from canbao.generate import generate
 from canbao.paths import sql_dir
 from tests.spark.compare import differences
-from tests.story import KEY, Story
+from tests.spark.nights import night, published
+from tests.story import Story
 
 if missing():  # make spark-proof installs both: whoever runs this without them is told so
     raise RuntimeError("pyspark or Java is missing: make setup-spark")
@@ -30,25 +29,6 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     opened = open_session("local[2]", tmp_path_factory.mktemp("spark"), 1000)
     yield opened
     opened.stop()
-
-
-def published(home: Path) -> Path:
-    return (home / "published" / "current").resolve()
-
-
-def night(landing: Path, home: Path, as_of: date, engine: str) -> Path:
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "key").write_text(KEY)
-    options = nightly.Options(
-        landing=landing,
-        home=home,
-        as_of=as_of,
-        engine=engine,
-        spark_master="local[2]" if engine == "spark" else "local[*]",
-    )
-    with nightly.open_night(options) as opened:
-        nightly.run(opened)
-    return published(home)
 
 
 def test_the_sample_is_the_same_on_both(tmp_path: Path) -> None:
@@ -70,14 +50,6 @@ def test_a_night_after_a_night_of_duckdb_tells_the_same_changes(tmp_path: Path) 
     story.run(great_expectations=False, reports=False, engine="spark", spark_master="local[2]")
     assert differences(of_duckdb, published(story.home)) == {}
     assert duckdb.sql(f"SELECT count(*) FROM '{of_duckdb}/change.parquet'").fetchone() != (0,)
-
-
-@pytest.mark.slow
-def test_200_000_people_are_the_same_on_both(tmp_path: Path) -> None:
-    generate(tmp_path / "city", 200_000, 7, date(2026, 3, 31))
-    landing = tmp_path / "city" / "landing"
-    of_duckdb, of_spark = (night(landing, tmp_path / name, date(2026, 3, 31), name) for name in ("duckdb", "spark"))
-    assert differences(of_duckdb, of_spark) == {}
 
 
 # --------------------------------------------------------------------------------------------------------------- macros

@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -44,8 +46,12 @@ if TYPE_CHECKING:
 LOCAL = "local[*]"
 """The master where none is named: this machine, all cores."""
 
+PERSON = "person_key"
+"""The column by which the tables of people are cut into parts."""
+
 _ROWS_A_PART = 400_000
 _MOST_PARTS = 20_000
+_PATIENCE = 60.0  # seconds until a cluster has a worker to spare
 _ROWS_A_GIB = 1_500_000
 _LEAST_HEAP, _MOST_HEAP = 2, 8  # GiB; with 1, a third of the time on few rows went into collecting garbage
 
@@ -81,6 +87,8 @@ class SparkWarehouse(Warehouse):
         super().__init__(folder.absolute(), memory_limit=memory_limit, threads=threads)
         self._small: set[str] = set()
         self._parts: dict[str, list[Path]] = {}
+        self._by_person: set[str] = set()
+        self._buckets = 0
         self._handed: set[str] = set()
         self._seen: set[str] = set()
         self._publication: Path | None = None
@@ -110,6 +118,8 @@ class SparkWarehouse(Warehouse):
         files = _numbered(intake.files.filter(pl.col("state") == "accepted"), definitions)
         rows = int(files["rows_accepted"].sum() or 0)
         self._session = open_session(self._master, self.folder, rows)
+        parts = int(self._session.conf.get("spark.sql.shuffle.partitions"))
+        self._buckets = parts if parts > 1 else 0
         for name, definition in definitions.items():
             own = files.filter(pl.col("source") == name)
             if len(own) and any(field.type == "cert" for field in definition.fields):
@@ -133,7 +143,8 @@ class SparkWarehouse(Warehouse):
     def run_step(self, step: Step) -> int:
         """Runs a step on Spark, or beside it where none of what it reads grows with people.
 
-        A published step is written sorted, so that the parts in order are the published rows in order.
+        A published step is written sorted, so that the parts in order are the published rows in order. An inner one
+        that has a person key is cut by it, as joins and groupings by person want it: between two of them nothing moves.
         """
         read = tables_of(step.sql)
         if step.judges or all(self._is_small(table) for table in read):
@@ -141,13 +152,16 @@ class SparkWarehouse(Warehouse):
             return super().run_step(step)
         for table in sorted(read):
             self._hand_over(table)
-        self._compute(step.name, step.sql, step.order_by)
+        self._compute(step.name, step.sql, step.order_by, by_person=not step.published)
         return self.count(step.name)
 
     def gather(self, table: str, query: str) -> None:
-        """Makes a temporary table of DuckDB of what Spark finds in rows of people; few rows come out of it."""
+        """Makes a temporary table of DuckDB of what Spark finds in rows of people; few rows come out of it.
+
+        Few rows DuckDB looks through itself, in Spark's files: a night asks this way sixty times, and Spark plans each.
+        """
         read = tables_of(query)
-        if all(self._is_small(name) for name in read):
+        if not self._buckets or all(self._is_small(name) for name in read):
             super().gather(table, query)
             return
         for name in sorted(read):
@@ -162,7 +176,11 @@ class SparkWarehouse(Warehouse):
             super().drop(table)
             return
         del self._parts[table]
-        self.session.catalog.dropTempView(table)
+        if table in self._by_person:
+            self._by_person.discard(table)
+            self.session.sql(f"DROP TABLE IF EXISTS `{table}`")
+        else:
+            self.session.catalog.dropTempView(table)
         self._handed.discard(table)
         self.con.execute(f"DROP VIEW IF EXISTS {table}")
         shutil.rmtree(self._place(table), ignore_errors=True)
@@ -183,8 +201,15 @@ class SparkWarehouse(Warehouse):
     def _is_small(self, table: str) -> bool:
         return table in self._small or (table not in self._parts and table not in self._handed and table != _BIG_PAST)
 
-    def _compute(self, table: str, query: str, order_by: tuple[str, ...] = ()) -> None:
-        """Has Spark write a table; DuckDB, which only plans the query, says of which types its columns are."""
+    def _compute(self, table: str, query: str, order_by: tuple[str, ...] = (), *, by_person: bool = False) -> None:
+        """Has Spark write a table; DuckDB, which only plans the query, says of which types its columns are.
+
+        Args:
+            table: Its name.
+            query: In DuckDB's SQL.
+            order_by: Columns that order its rows; in no order where not given.
+            by_person: Cut it by its person key, where it has one and rows are many.
+        """
         kinds = {row[0]: row[1] for row in self.con.execute(f"DESCRIBE {query}").fetchall()}
         chosen = ", ".join(f"CAST(`{name}` AS {spark_type(kind)}) AS `{name}`" for name, kind in kinds.items())
         order = [name for name in order_by if name != "*"]
@@ -196,11 +221,24 @@ class SparkWarehouse(Warehouse):
             frame = self.session.sql(
                 f"SELECT {chosen} FROM ({to_spark(query, self.columns)})" + (f" ORDER BY {keys}" if keys else "")
             )
-            frame.write.mode("overwrite").parquet(str(place))
-            self.session.read.schema(frame.schema).parquet(str(place)).createOrReplaceTempView(table)
+            if by_person and self._buckets and PERSON in kinds:
+                self._write_by_person(table, frame, place)
+            else:
+                frame.write.mode("overwrite").parquet(str(place))
+                self.session.read.schema(frame.schema).parquet(str(place)).createOrReplaceTempView(table)
         self._handed.add(table)
         self._parts[table] = sorted(place.glob("part-*.parquet"))
         self._show(table, kinds)
+
+    def _write_by_person(self, table: str, frame: Any, place: Path) -> None:
+        """Writes a table of Spark's catalog, one file for each part of the person keys, sorted by them.
+
+        Spark knows of such a table where each person's rows lie: neither are they moved for a join or a grouping by
+        person, nor sorted. To know it is worth one move here, which falls away where the query has made it already.
+        """
+        written = frame.repartition(self._buckets, PERSON).write.format("parquet").option("path", str(place))
+        written.bucketBy(self._buckets, PERSON).sortBy(PERSON).saveAsTable(table)
+        self._by_person.add(table)
 
     def _show(self, table: str, kinds: Mapping[str, str]) -> None:
         """Makes DuckDB's view over Spark's parts, of DuckDB's own types."""
@@ -319,7 +357,7 @@ def open_session(master: str, scratch: Path, rows: int) -> Any:
         rows: about how many source rows there are.
 
     Raises:
-        UserError: it does not start, or the master is not there.
+        UserError: it does not start, the master is not there, or no worker is free.
     """
     with warnings.catch_warnings():  # about libraries that nothing here uses
         warnings.simplefilter("ignore")
@@ -338,9 +376,30 @@ def open_session(master: str, scratch: Path, rows: int) -> Any:
             "请检查主节点地址是否正确、能否连通，以及本机 Java 是否为 17。"
         ) from None
     session.sparkContext.setLogLevel("OFF")
-    parts = max(session.sparkContext.defaultParallelism, min(_MOST_PARTS, rows // _ROWS_A_PART))
-    session.conf.set("spark.sql.shuffle.partitions", str(parts))
+    if not (master.startswith("local") or _has_workers(session)):
+        session.stop()
+        raise UserError(
+            f"Spark 集群（--spark-master {master}）在 {_PATIENCE:.0f} 秒内没有可用的工作节点。"
+            "请检查工作节点是否已启动、核数和内存是否被其他任务占满、能否连回本机。"
+        )
+    session.conf.set("spark.sql.shuffle.partitions", str(_number_of_parts(rows, session.sparkContext)))
     return session
+
+
+def _has_workers(session: Any) -> bool:
+    """Waits until a machine of the cluster takes part; without one every query would wait for ever."""
+    until = time.monotonic() + _PATIENCE
+    context = session.sparkContext._jsc.sc()
+    while context.getExecutorMemoryStatus().size() < 2:  # the first is this process' own Java
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def _number_of_parts(rows: int, context: Any) -> int:
+    """Into how many parts what is joined or grouped is cut; of few rows there is nothing to share out."""
+    return 1 if rows <= FEW_ROWS else max(context.defaultParallelism, min(_MOST_PARTS, rows // _ROWS_A_PART))
 
 
 def _settings(master: str, scratch: Path, rows: int) -> dict[str, str]:
@@ -356,22 +415,56 @@ def _settings(master: str, scratch: Path, rows: int) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.debug.maxToStringFields": "0",
+        # each sort and each hash table of each task takes a page at least, which Java fills with zeros
+        "spark.buffer.pageSize": "4m",
+        # what is cut and sorted by person is read as such
+        "spark.sql.legacy.bucketedTableScan.outputOrdering": "true",
+        # for pages that nobody opens the plans of a thousand queries would be kept in memory
+        "spark.ui.retainedJobs": "10",
+        "spark.ui.retainedStages": "10",
+        "spark.ui.retainedTasks": "100",
+        "spark.sql.ui.retainedExecutions": "5",
+        # without sums beside each file, for each of which a process would be started to set its rights
+        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
     }
     if rows <= FEW_ROWS:  # to compile and to adapt a plan takes longer than to run it
         settings |= {
             "spark.sql.adaptive.enabled": "false",
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+            "spark.buffer.pageSize": "1m",
+            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC "
+            "-XX:NewRatio=1",
         }
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**30
+    heap = max(_LEAST_HEAP, min(_MOST_HEAP, machine // 3, _LEAST_HEAP + rows // _ROWS_A_GIB))
+    settings["spark.driver.memory"] = f"{heap}g"  # of this machine's Java, which on a cluster plans only
     if master.startswith("local"):
-        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**30
-        heap = max(_LEAST_HEAP, min(_MOST_HEAP, machine // 3, _LEAST_HEAP + rows // _ROWS_A_GIB))
-        settings["spark.driver.memory"] = f"{heap}g"
         settings["spark.local.dir"] = str(scratch / "tmp")
         settings["spark.driver.host"] = "127.0.0.1"
         settings["spark.driver.bindAddress"] = "127.0.0.1"
+    elif address := _own_address(master):
+        settings["spark.driver.host"] = address
     return settings
+
+
+def _own_address(master: str) -> str:
+    """The address of this machine on the way to a master; empty where SPARK_LOCAL_IP says it or there is no telling.
+
+    The machine's name, which Spark would take, leads to 127.0.1.1 on Debian, or to another network than the cluster's.
+    """
+    first = master.removeprefix("spark://").split(",")[0]
+    host, _, port = first.rpartition(":")
+    if os.environ.get("SPARK_LOCAL_IP") or not (master.startswith("spark://") and port.isdigit()):
+        return ""
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as way:
+            way.connect(place)  # sends nothing
+            return str(way.getsockname()[0])
+    except OSError:  # the session says that the master is not there
+        return ""
 
 
 @contextmanager
