@@ -1,5 +1,6 @@
 """A night on a cluster: a master, two workers and the command, each a process of its own. Needs `make setup-spark`."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,20 @@ def tasks_done(session: Any) -> dict[str, int]:
     return {found.apply(n).id(): found.apply(n).completedTasks() for n in range(found.size())}
 
 
-def test_a_master_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"spark://127\.0\.0\.1:1"):
-        spark.open_session("spark://127.0.0.1:1", tmp_path, 1000)
+@pytest.mark.parametrize("master", ["spark://127.0.0.1:1", "spark://127.0.0.1", "spark://127.0.0.1:1,127.0.0.1:99999"])
+def test_a_master_that_is_not_there_is_wrong_use(tmp_path: Path, master: str) -> None:
+    with pytest.raises(UserError, match=f"{master}）没有应答"):
+        spark.open_session(master, tmp_path, 1000)
+
+
+def test_the_workers_are_told_an_address_that_leads_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPARK_LOCAL_IP", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as master:
+        port = master.getsockname()[1]
+        assert spark._own_address(f"spark://127.0.0.1:1,localhost:{port}") == "127.0.0.1"
+        monkeypatch.setenv("SPARK_LOCAL_IP", "10.0.0.7")
+        assert spark._own_address(f"spark://127.0.0.1:{port}") == ""
+    assert spark._own_address("yarn") == ""
 
 
 def test_a_cluster_without_workers_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

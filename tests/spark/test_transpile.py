@@ -41,7 +41,7 @@ def test_every_scan_of_measures_can_be_turned() -> None:
     ("query", "wanted"),
     [
         ("SELECT a // 12 AS x FROM t", "SELECT `a` DIV 12 AS `x` FROM `t`"),
-        ("SELECT a / b AS x FROM t", "SELECT CAST(`a` AS DOUBLE) / (`b`) AS `x` FROM `t`"),
+        ("SELECT a / b AS x FROM t", "SELECT CAST(`a` AS DOUBLE) / `b` AS `x` FROM `t`"),
         ("SELECT min(a)[2:] AS x FROM t", "SELECT SUBSTRING(MIN(`a`), 2) AS `x` FROM `t`"),
         ("SELECT a FROM t QUALIFY row_number() OVER (ORDER BY b) = 1",
          "SELECT `a` FROM `t` QUALIFY ROW_NUMBER() OVER (ORDER BY `b` NULLS LAST) = 1"),
@@ -65,7 +65,7 @@ def test_not_in_is_an_anti_join() -> None:
 
 
 def test_a_macro_stands_in_place_of_its_call() -> None:
-    assert to_spark("SELECT place6(a) AS x FROM t", no_columns) == "SELECT (SUBSTRING((`a`), 1, 6)) AS `x` FROM `t`"
+    assert to_spark("SELECT place6(a) AS x FROM t", no_columns) == "SELECT SUBSTRING(`a`, 1, 6) AS `x` FROM `t`"
 
 
 def test_no_macro_calls_what_is_neither_a_macro_nor_a_function_of_spark() -> None:

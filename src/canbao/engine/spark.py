@@ -51,6 +51,7 @@ PERSON = "person_key"
 
 _ROWS_A_PART = 400_000
 _MOST_PARTS = 20_000
+_ANSWER = 10.0  # seconds until a master takes a call
 _PATIENCE = 60.0  # seconds until a cluster has a worker to spare
 _ROWS_A_GIB = 1_500_000
 _LEAST_HEAP, _MOST_HEAP = 2, 8  # GiB; with 1, a third of the time on few rows went into collecting garbage
@@ -450,21 +451,22 @@ def _settings(master: str, scratch: Path, rows: int) -> dict[str, str]:
 
 
 def _own_address(master: str) -> str:
-    """The address of this machine on the way to a master; empty where SPARK_LOCAL_IP says it or there is no telling.
+    """The address of this machine on the way to a master; empty where SPARK_LOCAL_IP says it, or for other clusters.
 
     The machine's name, which Spark would take, leads to 127.0.1.1 on Debian, or to another network than the cluster's.
+
+    Raises:
+        UserError: Nobody answers where the master should be; Spark would say so after a minute.
     """
-    first = master.removeprefix("spark://").split(",")[0]
-    host, _, port = first.rpartition(":")
-    if os.environ.get("SPARK_LOCAL_IP") or not (master.startswith("spark://") and port.isdigit()):
+    if not master.startswith("spark://"):
         return ""
-    try:
-        family, kind, _, _, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind) as way:
-            way.connect(place)  # sends nothing
-            return str(way.getsockname()[0])
-    except OSError:  # the session says that the master is not there
-        return ""
+    for place in master.removeprefix("spark://").split(","):  # a master and those that stand in for it
+        host, _, port = place.rpartition(":")
+        with suppress(OSError, ValueError, OverflowError):
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER) as way:
+                address = str(way.getsockname()[0])
+            return "" if os.environ.get("SPARK_LOCAL_IP") else address
+    raise UserError(f"Spark 主节点（--spark-master {master}）没有应答。请检查地址和端口是否正确、能否连通。")
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def to_spark(sql: str, columns: Columns) -> str:
         NotPortable: the query uses what has no counterpart here.
     """
     tree = _rewritten(sqlglot.parse_one(sql, read="duckdb"), columns)
-    return _inlined(tree).sql(dialect=_Written, comments=False, identify=True)
+    return _bottom_up(_inlined(tree), _bare).sql(dialect=_Written, comments=False, identify=True)
 
 
 @cache
@@ -153,6 +153,11 @@ def _own(node: exp.Expr, key: str = "this") -> exp.Expr:
     found: exp.Expr = node.args[key]
     found.pop()
     return found
+
+
+def _bare(node: exp.Expr) -> exp.Expr:
+    """Without brackets around what holds together by itself: Spark's parser reads ahead over each pair."""
+    return node.this if isinstance(node, exp.Paren) and isinstance(node.this, _WHOLE) else node
 
 
 def _grouped(node: exp.Expr) -> exp.Expr:
@@ -400,6 +405,10 @@ def _plain_cte(node: exp.Expr) -> exp.Expr:
 def _any_value(node: exp.Expr) -> exp.Expr:
     return _call("any_value", node.this.this.copy(), exp.true()) if isinstance(node.this, exp.AnyValue) else node
 
+
+_WHOLE = (
+    exp.Anonymous, exp.Boolean, exp.Cast, exp.Coalesce, exp.Column, exp.Literal, exp.Null, exp.Paren, exp.Substring,
+)  # fmt: skip
 
 _RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Add: _add,
