@@ -193,6 +193,8 @@ def growth(runs: Sequence[dict[str, Any]], larger: Sequence[int] = LARGER) -> li
             continue
         lines += ["", f"{engine}: fixed + for each million people; largest distance from a run; on that line"]
         for name, _, value in COLUMNS:
+            if "peak" in name:  # held down by settings, not by people
+                continue
             points = [(run["persons"] / 1e6, value(run)) for run in own]
             fixed, each = straight_line(points)
             apart = max(abs(fixed + each * x - y) / y if y else 0.0 for x, y in points)

@@ -377,7 +377,7 @@ def open_session(master: str, scratch: Path, rows: int) -> Any:
             "请检查主节点地址是否正确、能否连通，以及本机 Java 是否为 17。"
         ) from None
     session.sparkContext.setLogLevel("OFF")
-    if not (master.startswith("local") or _has_workers(session)):
+    if master.startswith("spark://") and not _has_workers(session):
         session.stop()
         raise UserError(
             f"Spark 集群（--spark-master {master}）在 {_PATIENCE:.0f} 秒内没有可用的工作节点。"
@@ -391,6 +391,8 @@ def _has_workers(session: Any) -> bool:
     """Waits until a machine of the cluster takes part; without one every query would wait for ever."""
     until = time.monotonic() + _PATIENCE
     context = session.sparkContext._jsc.sc()
+    if context.getConf().getBoolean("spark.dynamicAllocation.enabled", False):  # they come with the first query
+        return True
     while context.getExecutorMemoryStatus().size() < 2:  # the first is this process' own Java
         if time.monotonic() > until:
             return False
