@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from sqlglot import exp
@@ -153,6 +154,15 @@ def test_without_java_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("JAVA_HOME", raising=False)
     assert "make setup-spark" in spark.missing()
     assert "Java" in spark.missing()
+
+
+@pytest.mark.parametrize(
+    ("rows", "parts"), [(0, 1), (122_880, 1), (122_881, 4), (2_000_000, 5), (325_000_000, 812), (14_000_000_000, 5000)]
+)
+def test_parts_follow_rows(rows: int, parts: int) -> None:
+    from canbao.engine.spark import _number_of_parts
+
+    assert _number_of_parts(rows, SimpleNamespace(defaultParallelism=4)) == parts
 
 
 def test_nothing_of_spark_is_imported_for_the_other_engine() -> None:

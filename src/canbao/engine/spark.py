@@ -50,7 +50,9 @@ PERSON = "person_key"
 """The column by which the tables of people are cut into parts."""
 
 _ROWS_A_PART = 400_000
-_MOST_PARTS = 20_000
+_MOST_PARTS = 5_000
+"""What moves goes from each part to each: 25 million pieces. Larger parts are sorted on disk instead."""
+
 _ANSWER = 10.0  # seconds until a master takes a call
 _PATIENCE = 60.0  # seconds until a cluster has a worker to spare
 _ROWS_A_GIB = 1_500_000
