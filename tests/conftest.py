@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jinja2
 import pytest
+
+_main = sys.modules["__main__"]
+if _main.__spec__ is None and not hasattr(_main, "__file__"):
+    # A worker of xdist: pyspark, which Great Expectations imports where it finds it, would take it for a test of its own
+    # and leave the process.
+    _main.__spec__ = SimpleNamespace(name=None)
 
 LONG = (
     "nights/", "portal/test_routes.py", "quality/test_site.py", "quality/test_no_person_data.py", "quality/test_faults.py",
