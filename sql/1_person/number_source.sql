@@ -48,6 +48,7 @@ SELECT
     min(f.delivery) AS first_delivery,
     max(l.delivery) AS last_delivery
 FROM carried AS c
-INNER JOIN staged_file AS f ON c.file_no = f.file_no
-INNER JOIN staged_file AS l ON c.last_file_no = l.file_no
+-- nobody is lost for a file's sake
+LEFT JOIN staged_file AS f ON c.file_no = f.file_no
+LEFT JOIN staged_file AS l ON c.last_file_no = l.file_no
 GROUP BY c.number_key

@@ -1,5 +1,6 @@
 """A few thousand made-up lives for each of two as-of dates, through intake and all steps once."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -8,7 +9,7 @@ import polars as pl
 import pytest
 
 from canbao.generate import generate
-from tests.in_process import Built, built
+from tests.in_process import KEY, Built, built
 
 PERSONS = 6_000
 NIGHTS = {
@@ -19,7 +20,11 @@ NIGHTS = {
 
 
 class Compared:
-    """The truth's tables, the pipeline's tables, and people by their first number."""
+    """The truth's tables, the pipeline's tables, and people by their first number.
+
+    The pipeline's people are in the view `numbered_person`: `person_identity` with the first number that the truth has for
+    the person id; somebody whom the truth does not know has the id in its place.
+    """
 
     def __init__(self, night: Built, truth: Path) -> None:
         self.night = night
@@ -27,6 +32,21 @@ class Compared:
         self.truth_folder = truth
         self.people = self.truth("person").rename({"certno": "true_certno"})
         self.life = dict(self.people.select("first_number", "life").iter_rows())
+        secret = KEY.hex()
+        known = self.people.select(
+            pl.col("first_number")
+            .map_elements(lambda number: hashlib.sha256(f"{secret}{number}".encode()).hexdigest()[:32], pl.String)
+            .alias("person_id"),
+            "first_number",
+        )
+        con = night.warehouse.con
+        con.register("loading", known.to_arrow())
+        con.execute("CREATE TABLE true_number AS FROM loading")
+        con.unregister("loading")
+        con.execute(
+            "CREATE VIEW numbered_person AS SELECT i.*, coalesce(n.first_number, i.person_id) AS first_number "
+            "FROM person_identity AS i LEFT JOIN true_number AS n USING (person_id)"
+        )
 
     def truth(self, table: str) -> pl.DataFrame:
         """A table of the truth."""

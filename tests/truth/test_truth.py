@@ -10,9 +10,9 @@ STATUSES = {
 }  # fmt: skip
 PERSON = """
 SELECT i.first_number, i.certno, p.insured_status AS status, p.uninsured_reason
-FROM person_identity AS i INNER JOIN person AS p USING (person_id)
+FROM numbered_person AS i INNER JOIN person AS p USING (person_id)
 """
-OF_PERSON = "INNER JOIN person_identity AS i USING (person_id)"
+OF_PERSON = "INNER JOIN numbered_person AS i USING (person_id)"
 
 
 def test_nobody_is_lost_or_invented(compared: Compared) -> None:
