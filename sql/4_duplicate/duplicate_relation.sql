@@ -16,8 +16,7 @@ several AS (
 SELECT
     r.*,
     w.insutype,
-    place6(w.insu_admdvs) AS place6,
-    w.insu_admdvs,
+    place6(r.insu_admdvs) AS place6,
     w.uscc,
     w.psn_name,
     w.psn_type,
