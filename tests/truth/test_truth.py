@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from canbao.build import load_steps
 from tests.truth.conftest import Compared, differing
 
 STATUSES = {
@@ -13,6 +14,18 @@ SELECT i.first_number, i.certno, p.insured_status AS status, p.uninsured_reason
 FROM numbered_person AS i INNER JOIN person AS p USING (person_id)
 """
 OF_PERSON = "INNER JOIN numbered_person AS i USING (person_id)"
+
+
+def test_no_column_stands_twice(compared: Compared) -> None:
+    # DuckDB would call the second one `name_1`; Spark refuses to read either
+    tables = {step.name: compared.night.warehouse.columns(step.name) for step in load_steps() if not step.judges}
+    twice = {
+        f"{table}.{name}"
+        for table, names in tables.items()
+        for name in names
+        if name[-2:] == "_1" and name[:-2] in names
+    }
+    assert not twice
 
 
 def test_nobody_is_lost_or_invented(compared: Compared) -> None:
