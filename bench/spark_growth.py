@@ -19,6 +19,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from canbao.processes import family
+
 AS_OF = date(2026, 3, 31)
 LARGER = (34_000_000, 100_000_000, 1_400_000_000)
 """People of Chongqing, of a large province, of the country."""
@@ -83,7 +85,7 @@ def measure(engine: str, persons: int, landing: Path, home: Path, out: Path) -> 
     seen: dict[int, dict[str, Any]] = {}
     largest, turn = 0, 0
     while child.poll() is None:
-        for process in _family(child.pid):
+        for process in family(child.pid):
             if counted := _counted(process):
                 seen[process] = counted
         if turn % 10 == 0:
@@ -105,20 +107,6 @@ def measure(engine: str, persons: int, landing: Path, home: Path, out: Path) -> 
         "written_bytes": sum(one["written"] for one in seen.values()),
         "warehouse_bytes": largest,
     }
-
-
-def _family(root: int) -> list[int]:
-    """A process and all below it."""
-    found, waiting = [], [root]
-    while waiting:
-        process = waiting.pop()
-        found.append(process)
-        try:
-            for thread in Path(f"/proc/{process}/task").iterdir():
-                waiting += [int(one) for one in (thread / "children").read_text(encoding="utf-8").split()]
-        except OSError:
-            continue
-    return found
 
 
 def _counted(process: int) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from canbao.errors import CanbaoError, UserError
+from canbao.processes import family
 
 
 def bench(arguments: argparse.Namespace) -> int:
@@ -120,13 +121,9 @@ def _child(command: list[str]) -> dict[str, Any]:
 
 def _note_peaks(root: int, peaks: dict[int, int]) -> None:
     """Keep the peak resident size (KiB) of a process and its children, as the kernel counts it."""
-    waiting = [root]
-    while waiting:
-        process = waiting.pop()
+    for process in family(root):
         try:
             status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-            for group in Path(f"/proc/{process}/task").iterdir():
-                waiting += [int(one) for one in (group / "children").read_text(encoding="utf-8").split()]
         except OSError:
             continue
         if found := re.search(r"^VmHWM:\s+(\d+)", status, re.MULTILINE):

@@ -27,6 +27,7 @@ from canbao.errors import UserError
 from canbao.home import Home
 from canbao.portal.accounts import Accounts
 from canbao.portal.lists import measure_list
+from canbao.processes import family
 
 PAGE_MS, LONG_SECONDS, LONG_MB, SIGN_IN_SECONDS, ALL_MB = 300, 15, 300, 300, 1000
 """The promises: pages at the 95th percentile, a long list and its writer, a thousand sign-ins, many lists at once.
@@ -107,23 +108,10 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.25):
-            sizes = {one: _size(one) for one in _family(self.process)}
+            sizes = {one: _size(one) for one in family(self.process)}
             self.most = max(self.most, sum(resident for resident, _ in sizes.values()))
             self.most_own = max(self.most_own, sum(own for _, own in sizes.values()))
             self.writer = max([self.writer, *(resident for one, (resident, _) in sizes.items() if one != self.process)])
-
-
-def _family(root: int) -> list[int]:
-    found, waiting = [], [root]
-    while waiting:
-        process = waiting.pop()
-        found.append(process)
-        try:
-            for task in Path(f"/proc/{process}/task").iterdir():
-                waiting += [int(one) for one in (task / "children").read_text(encoding="utf-8").split()]
-        except OSError:
-            continue
-    return found
 
 
 def _size(process: int) -> tuple[float, float]:
