@@ -1,6 +1,7 @@
 -- title: 历年参保（一人一行） / years on record of a person
 -- grain: one row per person of the enrollment history
 -- rules: WAIT-8, LED-2
+-- parts: laid out
 -- columns:
 --   any_bits: years with a month of basic insurance, bit 0 = 1990
 --   resident_bits: the same for resident insurance

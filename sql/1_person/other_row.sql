@@ -1,5 +1,6 @@
 -- title: 其他来源的号码 / numbers of the small sources with their person
 -- grain: one row per row of a source that is neither population, enrollment, its history nor tax payment
+-- parts: laid out
 -- columns:
 --   odd_certno: the number as written, where that is not the 18 digits of its key
 WITH

@@ -1,6 +1,7 @@
 -- title: 税务缴费行 / tax payments with their person
 -- grain: one row per payment in force
 -- rules: PER-7
+-- parts: laid out
 -- columns:
 --   is_staff: null for supplements and unknown types
 --   amount: refunds and reversals are negative

@@ -1,6 +1,7 @@
 -- title: 人员基本信息 / what the sources say of every person
 -- grain: one row per person
 -- rules: NB-2
+-- parts: computed
 -- columns:
 --   mother_key, father_key: number keys of a born child's parents
 --   known_from_birth: a child of the birth records whom the population does not know (contract 3.3)

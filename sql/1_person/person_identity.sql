@@ -2,6 +2,7 @@
 -- grain: one row per person
 -- rules: DUP-8
 -- joins: as written
+-- parts: laid out
 -- columns:
 --   person_id: keyed hash of the person's first number (contract 3.1) [sensitive]
 --   certno: the number in force, 15 digits in their 18-digit form [sensitive]

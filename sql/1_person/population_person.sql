@@ -1,6 +1,7 @@
 -- title: 公安人口（一人一行） / the population row that speaks for a person
 -- grain: one row per person of the population: of several rows the one in normal registration, newest by date
 -- joins: as written
+-- parts: laid out
 WITH
 repeated AS (
     SELECT person_key

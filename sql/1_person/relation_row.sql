@@ -1,6 +1,7 @@
 -- title: 参保关系行 / enrollment relations of this city and elsewhere with their person
 -- grain: one row per enrollment relation
 -- rules: DUP-2, DUP-4
+-- parts: laid out
 -- columns:
 --   odd_certno: the number as written, where that is not the 18 digits of its key
 --   system: staff or resident; null for supplements and unknown types, which enroll nobody by themselves (DUP-4)

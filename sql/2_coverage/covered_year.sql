@@ -1,6 +1,7 @@
 -- title: 各年参保月份（缴费或全额资助） / months covered by payment or by full aid
 -- grain: one row per person, relation (null: payments without one), insurance type and year
 -- rules: DUP-5, AID-2
+-- parts: computed
 -- columns:
 --   by_aid: no payment, the aid leaves no personal share
 SELECT

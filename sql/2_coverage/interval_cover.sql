@@ -2,6 +2,7 @@
 -- grain: one row per relation and spell of months
 -- rules: DUP-5
 -- joins: as written
+-- parts: computed
 -- columns:
 --   paid: counts as paid (elsewhere, retired, homes for veterans); false for months that are only expected
 --   projected: expected to continue to the end of the insured year (contract 3.2)

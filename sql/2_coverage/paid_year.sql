@@ -2,6 +2,7 @@
 -- grain: one row per person, relation (null: payments without one), insurance type and year with a net positive payment
 -- rules: DUP-5
 -- joins: as written
+-- parts: computed
 -- columns:
 --   month_bits: bit 0 is January, bit 11 December
 --   amount: net amount paid for the year

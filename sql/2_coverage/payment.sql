@@ -1,6 +1,7 @@
 -- title: 缴费归属 / payments with the relation they belong to
 -- grain: one row per payment of a basic insurance that is not a repair
 -- rules: DUP-5, PER-7
+-- parts: computed
 -- columns:
 --   rel_no: row_no of the relation: same person, type and place, same employer where both name one;
 --     of several the one begun last before the accrual's end (contract 3.2); null where there is none

@@ -1,6 +1,7 @@
 -- title: 人员历年参保 / years in which a person was covered
 -- grain: one row per person with any covered year
 -- rules: WAIT-8, LED-2
+-- parts: computed
 -- columns:
 --   any_bits: bit of a year (bit 0 = 1990) in which any basic insurance covered a month
 --   resident_bits: the same for resident insurance

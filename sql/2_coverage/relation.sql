@@ -2,6 +2,7 @@
 -- grain: one row per relation of a basic insurance
 -- rules: DUP-1, DUP-5
 -- joins: as written
+-- parts: computed
 -- columns:
 --   base_year: insured year that a resident relation was begun for, year of begn_date otherwise
 --   of_year: the relation is of the insured year (contract 3.2); for staff: it touches the year

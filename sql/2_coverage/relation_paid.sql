@@ -1,5 +1,6 @@
 -- title: 各关系的缴费情况 / what is paid for each relation
 -- grain: one row per relation with a covered month
+-- parts: computed
 -- columns:
 --   paid_now: the as-of month or the one before it is paid for
 --   year_amount: net amount for the insured year, null where nothing is covered in it

@@ -1,6 +1,7 @@
 -- title: 居民缴费年度 / resident payments of one relation for one year
 -- grain: one row per person, relation (null: payments without one) and year with a net positive payment or full aid
 -- rules: PER-3, PER-4, PER-5, PER-6, REF-1
+-- parts: computed
 -- columns:
 --   paid_date: first payment that was not taken back (contract 3.5);
 --     with full aid the later of 31 December before the year and begn_date, of the relation and of the aid

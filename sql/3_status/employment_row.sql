@@ -1,6 +1,7 @@
 -- title: 在职与失业待遇 / jobs and unemployment benefit in force
 -- grain: one row per spell in force on the as-of date
 -- rules: RET-1, ELG-3, ELG-4
+-- parts: laid out
 -- columns:
 --   emp_place6: six digits of the employer's registered district
 SELECT

@@ -1,6 +1,7 @@
 -- title: 末次参保 / where an uninsured person was insured last
 -- grain: one row per uninsured person with any earlier insurance
 -- rules: LED-2
+-- parts: computed
 WITH
 seen AS (
     SELECT

@@ -1,6 +1,7 @@
 -- title: 人员参保情况 / what a person's relations and payments amount to
 -- grain: one row per person with a relation or a resident payment for the year
 -- rules: DUP-5, LED-2
+-- parts: computed
 -- columns:
 --   status_rlts: the relation that the status rests on: the one that insures, else one that is not paid for; null where
 --     there is neither, and where a payment without a relation insures

@@ -1,6 +1,7 @@
 -- title: 参保状态 / exactly one status of every person
 -- grain: one row per person
 -- rules: LED-2, NB-4, ELG-2
+-- parts: computed
 -- columns:
 --   status: staff, resident, elsewhere, attached_newborn, uninsured, excluded_*, out_of_scope (contract 3.3)
 --   reason: of the uninsured: unpaid, stopped, lapsed, never

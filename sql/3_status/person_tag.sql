@@ -1,6 +1,7 @@
 -- title: 重点人群标签 / groups a person belongs to
 -- grain: one row per person with any group
 -- rules: LED-4, AID-1
+-- parts: computed
 -- columns:
 --   tag_bits: see code_group_tag_class
 WITH

@@ -1,6 +1,7 @@
 -- title: 学籍 / school registration of a person
 -- grain: one row per student in the newest registration
 -- rules: RET-3, RET-9, FIN-2
+-- parts: laid out
 -- columns:
 --   at_school: in school or on leave of it (student_status 1, 2)
 --   school_place6: six digits of the school's district

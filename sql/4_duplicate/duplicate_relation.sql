@@ -1,6 +1,7 @@
 -- title: 参与重复的关系 / normal, covered relations of people who have several
 -- grain: one row per relation
 -- rules: DUP-1, DUP-2, DUP-3, DUP-4, DUP-5
+-- parts: computed
 -- columns:
 --   place6: six digits of insu_admdvs, by which places are compared (contract 3.4)
 --   span_bits: covered months of the span, bit 0 its first month

@@ -1,6 +1,7 @@
 -- title: 连续职工缴费月数 / unbroken paid staff months that end now
 -- grain: one row per person with a duplicate that concerns a staff relation
 -- rules: RET-4
+-- parts: computed
 -- columns:
 --   staff_months: all employers and places together, ending in the as-of month or the one before it;
 --     projected months do not count (contract 3.4)

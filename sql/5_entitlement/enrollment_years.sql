@@ -1,6 +1,7 @@
 -- title: 连续参保与断保年数 / years insured without a break, lapsed, repaired
 -- grain: one row per person with a resident relation of the insured year
 -- rules: WAIT-4, WAIT-7, WAIT-8, CAP-1, CAP-5, CAP-7
+-- parts: computed
 -- columns:
 --   continuous_years: resident years of the unbroken run that ends with the insured year; staff years neither count nor break
 --   reward_years: those of them that cap.k_from_year lets count

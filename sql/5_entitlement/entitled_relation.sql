@@ -2,6 +2,7 @@
 -- grain: one row per person with a resident relation of this city in the insured year
 -- rules: PER-1, PER-3, PER-4, PER-5, PER-6
 -- joins: as written
+-- parts: computed
 WITH
 candidate AS (
     SELECT r.row_no, r.person_key, r.psn_insu_rlts_id, r.insu_admdvs, r.tier, r.is_stopped

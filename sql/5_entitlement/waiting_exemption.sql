@@ -1,6 +1,7 @@
 -- title: 免等待期人员 / who does not wait
 -- grain: one row per person with a resident payment of the insured year and a ground for exemption
 -- rules: WAIT-1, NB-1, NB-6, TRN-1, TRN-2
+-- parts: computed
 -- columns:
 --   exempt_reason: newborn, aid, veteran, transition: the first that applies and that waiting.exempt names
 WITH

@@ -1,6 +1,7 @@
 -- title: 居民缴费档次 / premium tier of the insured year
 -- grain: one row per person paid or aided for the insured year as resident
 -- rules: PER-2
+-- parts: computed
 -- columns:
 --   tier: as the payment says, else the relation, else by the amount
 SELECT

@@ -3,6 +3,9 @@
 -- 60 bits of a text, the same on every engine and every night
 CREATE MACRO hash60(x) AS (md5_number_lower(x) & 1152921504606846975)::BIGINT;
 
+-- which of so many parts of a large night a person belongs to; not by the bits by which hash tables place their rows
+CREATE MACRO part_of(person_key, parts) AS ((hash(person_key::BIGINT) >> 32) % parts)::INTEGER;
+
 -- 64 bits of a text for joins inside one run; never published
 CREATE MACRO join_key(x) AS hash(x);
 

@@ -13,6 +13,11 @@ A step's file is one SELECT with a header of comment lines that says what the ta
 `publish` names the order of the published file's rows; a step without it stays inside the warehouse. A line
 `-- joins: as written` has DuckDB take joins in the order of the text and look up in the right-hand side of each: for
 steps where it misjudges how much a subquery gives, and would lay out everybody in memory to look up a few.
+
+A line `-- parts: computed` or `-- parts: laid out` has the table of a very large night in parts, each of the persons of
+whom `part_of(person_key, …)` says so. A table that is `laid out` so is computed at once, and has a `person_key`. One that
+is `computed` so is computed part by part, and sees of any table with a `person_key` only the rows of that part's persons:
+a step may say so where no row of it rests on what another person has.
 """
 
 from __future__ import annotations
@@ -34,7 +39,10 @@ VERDICT_FOLDER = "8_verdict"
 AS_WRITTEN = "as written"
 """What a step's header says of its joins, if anything."""
 
-_HEADER = re.compile(r"^-- (title|grain|rules|publish|joins):\s*(.*)$")
+LAID_OUT, COMPUTED = "laid out", "computed"
+"""What a step's header says of parts, if anything."""
+
+_HEADER = re.compile(r"^-- (title|grain|rules|publish|joins|parts):\s*(.*)$")
 _COLUMN = re.compile(r"^--   (\w+): (.*)$")
 _REFERENCE = re.compile(r"\b(?:FROM|JOIN)\s+([a-z_][a-z0-9_]*)\b(?!\s*\()")
 _CTE = re.compile(r"(?:\bWITH|,)\s+([a-z_][a-z0-9_]*)\s+AS\s*(?:MATERIALIZED\s*)?\(")
@@ -54,6 +62,7 @@ class Step:
         order_by: columns that order the published rows; empty for a step inside the warehouse.
         columns: column name to meaning.
         joins_as_written: the order of joins is the text's, not the engine's.
+        parts: LAID_OUT or COMPUTED by person in parts, or empty.
         reads: names of the tables it reads.
     """
 
@@ -66,6 +75,7 @@ class Step:
     order_by: tuple[str, ...] = ()
     columns: dict[str, str] = field(default_factory=dict)
     joins_as_written: bool = False
+    parts: str = ""
     reads: frozenset[str] = frozenset()
 
     @property
@@ -83,7 +93,7 @@ def read_step(path: Path) -> Step:
     """Reads one step's file.
 
     Raises:
-        ValueError: the file has no title or no grain, or says of its joins what nobody understands.
+        ValueError: the file has no title or no grain, or says of its joins or parts what nobody understands.
     """
     text = path.read_text("utf-8")
     head: dict[str, str] = {}
@@ -99,6 +109,8 @@ def read_step(path: Path) -> Step:
         raise ValueError(f"{path}: a step needs a title and a grain")
     if head.get("joins", AS_WRITTEN) != AS_WRITTEN:
         raise ValueError(f"{path}: of joins there is only '{AS_WRITTEN}' to be said")
+    if head.get("parts", COMPUTED) not in {LAID_OUT, COMPUTED}:
+        raise ValueError(f"{path}: of parts there is only '{LAID_OUT}' and '{COMPUTED}' to be said")
     return Step(
         name=path.stem,
         path=path,
@@ -109,6 +121,7 @@ def read_step(path: Path) -> Step:
         order_by=_split(head.get("publish", "")),
         columns=columns,
         joins_as_written="joins" in head,
+        parts=head.get("parts", ""),
         reads=references(text),
     )
 

@@ -8,10 +8,10 @@ its own key is the mark. So a step that comes out as it was, or changes only in 
 leaves that reader's key alone.
 
 In `<home>/steps` lies for each key `<key>.json` (rows, marks) and, of tables that the publication has anyway, that a
-large night has as files anyway, or that cost more to compute than to write, `<key>.parquet`. Of the others the marks
-alone are kept: they are computed where a step that must be computed reads them. Nothing there is trusted: a file whose
-digest is not the noted one counts as missing. Deleting the folder loses nothing; only what the last complete build used
-stays in it.
+large night has as files anyway, or that cost more to compute than to write, `<key>.parquet`, or `<key>-<n>.parquet`
+where a table was made in parts. Of the others the marks alone are kept: they are computed where a step that must be
+computed reads them. Nothing there is trusted: a file whose digest is not the noted one counts as missing. Deleting the
+folder loses nothing; only what the last complete build used stays in it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from canbao.publish import code_digest, file_digest
 if TYPE_CHECKING:
     from canbao.engine.duckdb import Warehouse
 
-_VERSION = 2
+_VERSION = 3
 """Of the files; raise it whenever they are to be read differently."""
 
 _PAYS = 1.5
@@ -74,7 +74,7 @@ class _Made:
         key: Its key.
         rows: Number of rows.
         marks: What readers see, as `_named` spells it, to the mark.
-        file: Size and digest of its kept file, or None.
+        file: What is noted of its kept file, or files (`_noted`), or None.
         reused: Whether it was taken over.
         present: Whether a table or view of its name stands in the warehouse.
         kept: Whether that is a view of the kept file, which takes no room.
@@ -231,7 +231,7 @@ class StepStore:
         steps = {name: made.key for name, made in self._made.items()}
         _write(self._folder / "last.json", {"program": self._program, "keys": sorted(self._used), "steps": steps})
         for path in self._folder.glob("*.*"):
-            if path.stem not in self._used | _OWN:
+            if _key(path) not in self._used | _OWN:
                 path.unlink()
 
     def _clear_stale(self) -> None:
@@ -239,7 +239,7 @@ class StepStore:
         before = time.time() - _STALE
         complete = set(_read(self._folder / "last.json").get("keys", ()))
         for path in self._folder.glob("*.*"):
-            if path.stem not in complete | _OWN and path.stat().st_mtime < before:
+            if _key(path) not in complete | _OWN and path.stat().st_mtime < before:
                 path.unlink()
 
     def reused(self) -> list[str]:
@@ -266,7 +266,7 @@ class StepStore:
         path = self._folder / f"{key}.parquet"
         self._used.add(key)
         found = self._entry(key) if self._reuse else {}
-        if found and _intact(path, found["file"]):
+        if found and self._intact(key, found["file"]):
             con.execute(f"CREATE OR REPLACE TABLE {table} AS FROM read_parquet('{quoted(path)}')")
             return True
         self.need({one.table for one in seen} | references(sql))
@@ -300,17 +300,18 @@ class StepStore:
     def _keep(self, made: _Made, seconds: float) -> dict[str, Any] | None:
         step, warehouse = made.step, self._warehouse
         written = warehouse.written(step.name)
-        if written is None:
+        if not written:
             kinds = warehouse.types(step.name).values()
             writing = made.rows * sum(_WRITING.get(kind.split("[")[0], _WRITING_OTHER) for kind in kinds)
             worth = writing <= _SMALL or seconds >= _PAYS * writing
             return self._write(step.name, made.key) if worth else None
-        path, part = self._folder / f"{made.key}.parquet", self._folder / f"{made.key}.part"
-        part.hardlink_to(written)
-        part.replace(path)
-        part.unlink(missing_ok=True)  # two names of one file: nothing was replaced
+        part = self._folder / f"{made.key}.part"
+        for file, path in zip(written, self._paths(made.key, len(written)), strict=True):
+            part.hardlink_to(file)
+            part.replace(path)
+            part.unlink(missing_ok=True)  # two names of one file: nothing was replaced
         made.kept = True
-        noted: dict[str, Any] = {"bytes": path.stat().st_size, "sha256": file_digest(path)}
+        noted = _noted(self._paths(made.key, len(written)))
         if step.published:
             warehouse.note_digest(step.name, noted["sha256"])
         return noted
@@ -324,19 +325,35 @@ class StepStore:
         except duckdb.IOException:  # no room left: what is not kept costs the next night time, and nothing else
             part.unlink(missing_ok=True)
             return None
-        noted = {"bytes": part.stat().st_size, "sha256": file_digest(part)}
+        noted = _noted([part])
         part.replace(path)
         return noted
 
     def _adopt(self, made: _Made) -> bool:
         """Have a step's kept file as its table, if it is what was noted."""
-        path = self._folder / f"{made.key}.parquet"
-        if made.file is None or not _intact(path, made.file):
+        if made.file is None or not self._intact(made.key, made.file):
             made.file = None
             return False
-        self._warehouse.adopt(made.step, path, made.file["sha256"])
+        self._warehouse.adopt(made.step, self._paths(made.key, len(made.file["files"])), made.file["sha256"])
         made.present = made.kept = True
         return True
+
+    def _paths(self, key: str, number: int) -> list[Path]:
+        """Where a table of so many files lies."""
+        names = [key] if number == 1 else [f"{key}-{part}" for part in range(number)]
+        return [self._folder / f"{name}.parquet" for name in names]
+
+    def _intact(self, key: str, noted: Mapping[str, Any] | None) -> bool:
+        if noted is None:
+            return False
+        files = noted["files"]
+        try:
+            return all(
+                path.stat().st_size == size and file_digest(path) == digest
+                for path, (size, digest) in zip(self._paths(key, len(files)), files, strict=True)
+            )
+        except OSError:
+            return False
 
     def _entry(self, key: str) -> dict[str, Any]:
         return _read(self._folder / f"{key}.json")
@@ -379,9 +396,10 @@ class StepStore:
         before = self._entry(self._before.get(made.step.name, "")) if self._reuse and made.file else {}
         same_size = before.get("rows") == made.rows
         known = [one for one in groups if _named(one) in before.get("marks", {}) and (same_size or one.where)]
-        path = self._folder / f"{self._before.get(made.step.name)}.parquet"
-        if known and _intact(path, before["file"]):
-            was = self._content(f"read_parquet('{quoted(path)}')", known)
+        key = self._before.get(made.step.name, "")
+        if known and self._intact(key, before["file"]):
+            listed = ", ".join(f"'{quoted(path)}'" for path in self._paths(key, len(before["file"]["files"])))
+            was = self._content(f"read_parquet([{listed}])", known)
             now = self._content(made.step.name, known)
             marks |= {name: before["marks"][name] for name in was if was[name] == now[name]}
         return marks
@@ -487,11 +505,15 @@ def _digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
-def _intact(path: Path, noted: Mapping[str, Any] | None) -> bool:
-    try:
-        return noted is not None and path.stat().st_size == noted["bytes"] and file_digest(path) == noted["sha256"]
-    except OSError:
-        return False
+def _key(path: Path) -> str:
+    """The key that a file in the folder belongs to."""
+    return path.stem.partition("-")[0]
+
+
+def _noted(paths: Sequence[Path]) -> dict[str, Any]:
+    """What tells later whether files are what was written: size and digest of each, and one digest of all."""
+    files = [[path.stat().st_size, file_digest(path)] for path in paths]
+    return {"sha256": files[0][1] if len(files) == 1 else _digest(files), "files": files}
 
 
 def _write(path: Path, data: Mapping[str, Any]) -> None:

@@ -86,12 +86,18 @@ def kept(story: Story) -> list[Path]:
 
 
 @contextmanager
-def large(yes: bool = True) -> Iterator[None]:
-    """Nights within go the way of millions of rows: every table a file, marks only of what came out another."""
+def large(way: str = "in files") -> Iterator[None]:
+    """Nights within go the way of millions of rows: every table a file, marks only of what came out another.
+
+    Args:
+        way: `in files`; `in parts`, which is that of hundreds of millions; or `in memory`, which is that of few.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        if yes:
+        if way != "in memory":
             patch.setattr("canbao.engine.duckdb.MANY_ROWS", 0)
             patch.setattr("canbao.stepstore._FEW", 20)  # of a night of 250 people
+        if way == "in parts":
+            patch.setattr("canbao.engine.duckdb.ROWS_OF_A_PART", 900)  # of some two thousand
         yield
 
 
@@ -167,7 +173,7 @@ CHANGES: list[Callable[[Story, random.Random, dict[str, Any]], None]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("in_files", [False, True], ids=["in memory", "in files"])
+@pytest.mark.parametrize("way", ["in memory", "in parts"])
 @settings(
     max_examples=3,
     deadline=None,
@@ -178,7 +184,7 @@ CHANGES: list[Callable[[Story, random.Random, dict[str, Any]], None]] = [
     seed=st.integers(0, 2**32), nights=st.lists(st.lists(st.sampled_from(CHANGES), max_size=3), min_size=1, max_size=3)
 )
 def test_whatever_changes_the_bytes_are_those_of_a_full_night(
-    begun: Story, tmp_path_factory: pytest.TempPathFactory, in_files: bool, seed: int, nights: list[list[Any]]
+    begun: Story, tmp_path_factory: pytest.TempPathFactory, way: str, seed: int, nights: list[list[Any]]
 ) -> None:
     draw, folder = random.Random(seed), tmp_path_factory.mktemp("nights")  # noqa: S311
     story, options = twin(begun, folder / "cheap"), dict[str, Any]()
@@ -186,7 +192,7 @@ def test_whatever_changes_the_bytes_are_those_of_a_full_night(
         for change in changes:
             change(story, draw, options)
         whole = twin(story, folder / f"full{number}")
-        with large(in_files):
+        with large(way):
             cheap = outcome(story, **options)
         assert cheap == outcome(whole, full=True, **options)
         shutil.rmtree(whole.home.parent)
@@ -206,10 +212,10 @@ def test_nothing_changed_nothing_is_computed(begun: Story, story: Story) -> None
     assert tables(again) == outcome(story, full=True)[1]
 
 
-@pytest.mark.parametrize("in_files", [False, True], ids=["in memory", "in files"])
-def test_two_small_sources_leave_the_heavy_steps_alone(story: Story, in_files: bool) -> None:
-    with large(in_files):
-        if in_files:
+@pytest.mark.parametrize("way", ["in memory", "in files", "in parts"])
+def test_two_small_sources_leave_the_heavy_steps_alone(story: Story, way: str) -> None:
+    with large(way):
+        if way != "in memory":
             run(story, full=True)
         two_small_sources(story)
 

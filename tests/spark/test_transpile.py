@@ -82,6 +82,7 @@ def test_no_macro_calls_what_is_neither_a_macro_nor_a_function_of_spark() -> Non
         "map",
         "regexp_replace",
         "shiftleft",
+        "shiftright",
     }
     macros = transpile._templates()
     called = {

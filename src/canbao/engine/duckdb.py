@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import polars as pl
 
-from canbao.build import Step, load_steps
+from canbao.build import COMPUTED, Step, load_steps
 from canbao.home import fingerprint, read_json
 from canbao.paths import package_dir, quoted, sql_dir
 from canbao.publish import file_digest
@@ -67,6 +67,10 @@ MANY_ROWS = 2_000_000
 """Rows of all sources from which on every table of the build is a Parquet file. In memory tables of that size would
 leave the queries no room, and be moved to disk and back: 3.4 million people took 9.5 GB, or 5.9 GB and what was moved,
 where files take 3.6 GB and no more processor time."""
+
+ROWS_OF_A_PART = 40_000_000
+"""Rows of all sources, so many of which make a part of those tables that are made in parts (canbao.build): joins and
+groupings of so many people stay in memory. One part: no parts."""
 
 WORKING_FORMAT = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1"
 """Of files that are read once or a few times: to look for repeated values costs more than it saves."""
@@ -139,8 +143,9 @@ class Warehouse:
         self._written: dict[str, Path] = {}
         self._digests: dict[str, str] = {}
         self._views: set[str] = set()
-        self._files: dict[str, Path] = {}
+        self._files: dict[str, tuple[Path, ...]] = {}
         self._in_files = False
+        self._part_count = 1
         self._versions: dict[str, str] = {}
         self._deliveries: dict[str, str] = {}
         self._file_numbers: dict[int, int] = {}
@@ -233,6 +238,7 @@ class Warehouse:
         if not self._threads and total <= FEW_ROWS:
             self.con.execute("SET threads = 1")
         self._in_files = total >= MANY_ROWS
+        self._part_count = -(-total // ROWS_OF_A_PART) if self._in_files else 1
         self._load("staged_file", files.select("file_no", "source", "delivery", "file", "sha256", "rows_accepted"))
         for name, definition in definitions.items():
             own = files.filter(pl.col("source") == name)
@@ -269,22 +275,22 @@ class Warehouse:
             found += self._deliveries[table.partition("_")[2]]
         return found
 
-    def adopt(self, step: Step, path: Path, digest: str) -> None:
-        """Have a file as a step's table.
+    def adopt(self, step: Step, paths: Sequence[Path], digest: str) -> None:
+        """Have files as a step's table.
 
         Args:
             step: The step; one that is published is published with this very file.
-            path: The Parquet file, on the warehouse's file system.
-            digest: Its SHA-256.
+            paths: The Parquet file, or one for each part, on the warehouse's file system.
+            digest: SHA-256 of the file of a published one.
         """
-        self.con.execute(f"CREATE VIEW {step.name} AS SELECT * FROM read_parquet('{quoted(path)}')")
+        self._have_files(step.name, paths)
         self._views.add(step.name)
         if step.published:
-            self._written[step.name], self._digests[step.name] = path, digest
+            (self._written[step.name],), self._digests[step.name] = paths, digest
 
-    def written(self, table: str) -> Path | None:
-        """The file that a step's table was written to; None for one in memory."""
-        return self._written.get(table) or self._files.get(table)
+    def written(self, table: str) -> tuple[Path, ...]:
+        """The file that a step's table was written to, or one for each part; none for one in memory."""
+        return (self._written[table],) if table in self._written else self._files.get(table, ())
 
     def note_digest(self, table: str, digest: str) -> None:
         """Have the digest of a published step's file known before it is asked for."""
@@ -300,17 +306,21 @@ class Warehouse:
             return self._run(step)
 
     def _run(self, step: Step) -> int:
-        path = self.folder / "tables" / f"{step.name}.parquet"
-        path.parent.mkdir(exist_ok=True)
+        folder = self.folder / "tables"
+        folder.mkdir(exist_ok=True)
         if not step.published:
-            if not (self._in_files and self._select_into_file(step, path)):
+            paths = self._write_step(step, folder) if self._in_files else ()
+            if paths:
+                self._have_files(step.name, paths)
+            else:
                 self._make(step.name, f"CREATE TABLE {step.name} AS\n{step.sql}")
             return self.count(step.name)
         columns = []
         if "*" in step.order_by:  # else it is not worth planning the step twice
             columns = [row[0] for row in self.con.execute(f"DESCRIBE\n{step.sql}").fetchall()]
+        path = folder / f"{step.name}.parquet"
         self._copy(step.name, f"(\n{step.sql}\n)", columns, step.order_by, path)
-        self.con.execute(f"CREATE VIEW {step.name} AS SELECT * FROM read_parquet('{quoted(path)}')")
+        self._have_files(step.name, [path])
         self._written[step.name] = path
         return self.count(step.name)
 
@@ -325,13 +335,62 @@ class Warehouse:
             if step.joins_as_written:
                 self.con.execute("SET disabled_optimizers = ''")
 
-    def _select_into_file(self, step: Step, path: Path) -> bool:
-        """Write a step's table and have the file as a view; False where a file would not give its columns back."""
-        if not self.write_working(step.name, f"(\n{step.sql}\n)", path):
-            return False
-        self.con.execute(f"CREATE VIEW {step.name} AS FROM read_parquet('{quoted(path)}')")
-        self._files[step.name] = path
-        return True
+    def _have_files(self, table: str, paths: Sequence[Path], schema: str = "main") -> None:
+        """Have files as a view; those of a whole table are noted as its own."""
+        self.con.execute(f"CREATE VIEW {schema}.{table} AS FROM {_read(paths)}")
+        if schema == "main":
+            self._files[table] = tuple(paths)
+
+    def _write_step(self, step: Step, folder: Path) -> tuple[Path, ...]:
+        """Write an inner table into a file or its parts; none where a file would not give its columns back."""
+        query = f"(\n{step.sql}\n)"
+        if self._part_count == 1 or not step.parts:
+            path = folder / f"{step.name}.parquet"
+            return (path,) if self.write_working(step.name, query, path) else ()
+        paths = tuple(folder / f"{step.name}-{part}.parquet" for part in range(self._part_count))
+        if step.parts != COMPUTED:
+            self._lay_out(step.name, query, paths)
+            return paths
+        for part, path in enumerate(paths):
+            with self._part_alone(part, step.reads):
+                if not self.write_working(step.name, query, path):
+                    return ()
+        return paths
+
+    def _lay_out(self, table: str, query: str, paths: Sequence[Path]) -> None:
+        """Write the rows of each part's persons into a file of its own."""
+        scratch = self.folder / "tables" / table
+        parted = f"SELECT *, part_of(person_key, {len(paths)}) AS part FROM {query}"
+        told = f"{WORKING_FORMAT}, PARTITION_BY (part), OVERWRITE"
+        self._make(table, f"COPY ({parted}) TO '{quoted(scratch)}' ({told})")
+        for part, path in enumerate(paths):
+            found = list((scratch / f"part={part}").glob("*.parquet"))
+            if found:
+                (file,) = found
+                file.chmod(0o600)
+                file.rename(path)
+            else:
+                self.write_working(table, f"(FROM {query} LIMIT 0)", path)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+    @contextmanager
+    def _part_alone(self, part: int, tables: Iterable[str]) -> Iterator[None]:
+        """Have queries see only one part's persons in the tables named, of those that have a person_key."""
+        having = "SELECT table_name FROM duckdb_columns() WHERE schema_name = 'main' AND column_name = 'person_key'"
+        of_persons = {name for (name,) in self.con.execute(having).fetchall()}
+        self.con.execute("CREATE SCHEMA part")
+        try:
+            for table in tables:
+                paths = self._files.get(table, ())
+                if len(paths) == self._part_count > 1:
+                    self._have_files(table, [paths[part]], "part")
+                elif table in of_persons:
+                    chosen = f"FROM main.{table} WHERE part_of(person_key, {self._part_count}) = {part}"
+                    self.con.execute(f"CREATE VIEW part.{table} AS {chosen}")
+            self.con.execute("SET search_path = 'part,main'")
+            yield
+        finally:
+            self.con.execute("RESET search_path; DROP SCHEMA part CASCADE")
 
     def write_working(self, table: str, source: str, path: Path) -> bool:
         """Write rows into a file for the night's own use, and for the next night's.
@@ -369,12 +428,12 @@ class Warehouse:
 
     def drop(self, table: str) -> None:
         """Gives back the room of a table that nobody reads any more."""
-        file = self._files.pop(table, None)
-        if file is not None:
-            self.con.execute(f"DROP VIEW {table}")
-            file.unlink()
-        elif table not in self._views:  # files that are published or kept stay
-            self.con.execute(f"DROP TABLE IF EXISTS {table}")
+        if table in self._views:  # files that are kept stay
+            return
+        paths = self._files.pop(table, ())
+        self.con.execute(f"DROP {'VIEW' if paths else 'TABLE'} IF EXISTS {table}")
+        for path in paths:
+            path.unlink()
 
     def columns(self, table: str) -> list[str]:
         """Names of a table's columns in order."""
@@ -444,6 +503,11 @@ class Warehouse:
         self.con.unregister("loading")
 
 
+def _read(paths: Sequence[Path]) -> str:
+    listed = ", ".join(f"'{quoted(path)}'" for path in paths)
+    return f"read_parquet([{listed}])"
+
+
 def _physical_memory() -> int:
     """Megabytes that the machine has."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
@@ -483,12 +547,12 @@ def _numbered(files: pl.DataFrame, definitions: Mapping[str, SourceDef]) -> pl.D
 def _staged(definition: SourceDef, files: pl.DataFrame) -> str:
     """One scan over all files of a source: a scan a file would run them one after the other."""
     fields = ", ".join(field.name for field in definition.fields)
-    paths = ", ".join(f"'{quoted(Path(path))}'" for path in files["staged_path"])
+    rows = _read([Path(path) for path in files["staged_path"]])
     numbers = f"{files['file_no'].to_list()}[(file_index + 1)::BIGINT]"
     days = ", ".join(f"DATE '{day}'" for day in files["delivery"])
     return (
         f"SELECT {fields}, {numbers}::BIGINT * 4294967296 + line_no AS row_no, {numbers}::INTEGER AS file_no, line_no, "
-        f"[{days}][(file_index + 1)::BIGINT] AS delivery FROM read_parquet([{paths}])"
+        f"[{days}][(file_index + 1)::BIGINT] AS delivery FROM {rows}"
     )
 
 
