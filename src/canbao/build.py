@@ -15,9 +15,9 @@ A step's file is one SELECT with a header of comment lines that says what the ta
 steps where it misjudges how much a subquery gives, and would lay out everybody in memory to look up a few.
 
 A line `-- parts: computed` or `-- parts: laid out` has the table of a very large night in parts, each of the persons of
-whom `part_of(person_key, …)` says so. A table that is `laid out` so is computed at once, and has a `person_key`. One that
-is `computed` so is computed part by part, and sees of any table with a `person_key` only the rows of that part's persons:
-a step may say so where no row of it rests on what another person has.
+whom `part_of(person_key, …)` says so. A table that is `laid out` so is computed at once, and has a `person_key`. One
+that is `computed` so is computed part by part, and sees of any table with a `person_key` only the rows of that part's
+persons: a step may say so where no row of it rests on what another person has.
 """
 
 from __future__ import annotations
