@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from canbao.intake.definitions import SourceDef
 from canbao.intake.problems import FileRefused
@@ -37,6 +38,7 @@ def normalise(header: str) -> str:
     return _MARKS.sub("", squeeze(header).strip("'\"")).casefold()
 
 
+@cache
 def _aliases(source: SourceDef) -> dict[str, str]:
     return {normalise(word): one.name for one in source.fields for word in (one.name, *one.headers)}
 
