@@ -17,7 +17,8 @@ steps where it misjudges how much a subquery gives, and would lay out everybody 
 A line `-- parts: computed` or `-- parts: laid out` has the table of a very large night in parts, each of the persons of
 whom `part_of(person_key, …)` says so. A table that is `laid out` so is computed at once, and has a `person_key`. One
 that is `computed` so is computed part by part, and sees of any table with a `person_key` only the rows of that part's
-persons: a step may say so where no row of it rests on what another person has.
+persons: a step may say so where no row of it rests on what another person has. A table without a `person_key` may come
+whole: rows must rest on one that has it.
 """
 
 from __future__ import annotations

@@ -233,6 +233,10 @@ class StepStore:
         for path in self._folder.glob("*.*"):
             if _key(path) not in self._used | _OWN:
                 path.unlink()
+        kept = {made.key: self._paths(made.key, len(made.file["files"])) for made in self._made.values() if made.file}
+        for path in self._folder.glob("*.parquet"):
+            if path not in kept.get(_key(path), [path]):  # made in another number of parts once
+                path.unlink()
 
     def _clear_stale(self) -> None:
         """Remove what broken-off nights left behind long ago."""

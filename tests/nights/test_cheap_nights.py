@@ -202,6 +202,30 @@ def test_whatever_changes_the_bytes_are_those_of_a_full_night(
 # ---------------------------------------------------------------------------------------------- what is taken over
 
 
+def test_parts_of_another_number_go_and_one_damaged_is_made_anew(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parts() -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for path in kept(story):
+            if "-" in path.stem:
+                found.setdefault(path.stem.partition("-")[0], set()).add(path.stem.partition("-")[2])
+        return found
+
+    with large("in parts"):
+        whole = tables(run(story, full=True))
+        (numbers,) = {frozenset(one) for one in parts().values()}
+        broken = next(path for path in kept(story) if path.stem.endswith("-1"))
+        broken.write_bytes(broken.read_bytes()[:-9] + b"123456789")
+        mended = run(story)
+        assert tables(mended) == whole
+        monkeypatch.setattr("canbao.engine.duckdb.ROWS_OF_A_PART", 1_500)
+        assert tables(run(story)) == whole  # what is kept in more parts serves as well
+        assert tables(run(story, full=True)) == whole
+        (fewer,) = {frozenset(one) for one in parts().values()}
+        assert len(numbers) > len(fewer) > 1
+    assert tables(run(story, full=True)) == whole
+    assert parts() == {}
+
+
 def test_nothing_changed_nothing_is_computed(begun: Story, story: Story) -> None:
     again = run(story)
     steps = {entry["step"] for entry in again.timings if entry["stage"] == "build" and entry["step"]}

@@ -353,16 +353,17 @@ class Warehouse:
             return (path,) if self.write_working(step.name, query, path) else ()
         paths = tuple(folder / f"{step.name}-{part}.parquet" for part in range(self._part_count))
         if step.parts != COMPUTED:
-            self._lay_out(step.name, query, paths)
-            return paths
+            return paths if self._lay_out(step.name, query, paths) else ()
         for part, path in enumerate(paths):
             with self._part_alone(part, step.reads):
                 if not self.write_working(step.name, query, path):
                     return ()
         return paths
 
-    def _lay_out(self, table: str, query: str, paths: Sequence[Path]) -> None:
-        """Write the rows of each part's persons into a file of its own."""
+    def _lay_out(self, table: str, query: str, paths: Sequence[Path]) -> bool:
+        """Write the rows of each part's persons into a file of its own; False where files would not give them back."""
+        if not self.write_working(table, f"(FROM {query} LIMIT 0)", paths[0]):
+            return False
         scratch = self.folder / "tables" / table
         parted = f"SELECT *, part_of(person_key, {len(paths)}) AS part FROM {query}"
         told = f"{WORKING_FORMAT}, PARTITION_BY (part), OVERWRITE"
@@ -376,6 +377,7 @@ class Warehouse:
             else:
                 self.write_working(table, f"(FROM {query} LIMIT 0)", path)
         shutil.rmtree(scratch, ignore_errors=True)
+        return True
 
     @contextmanager
     def _part_alone(self, part: int, tables: Iterable[str]) -> Iterator[None]:
@@ -432,7 +434,7 @@ class Warehouse:
 
     def drop(self, table: str) -> None:
         """Gives back the room of a table that nobody reads any more."""
-        if table in self._views:  # files that are kept stay
+        if table in self._views or table in self._written:  # files that are kept or published stay
             return
         paths = self._files.pop(table, ())
         self.con.execute(f"DROP {'VIEW' if paths else 'TABLE'} IF EXISTS {table}")
