@@ -1,5 +1,6 @@
 """Where the product's own files lie, from a checkout as from an installed wheel."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -28,3 +29,9 @@ def package_dir(name: str) -> Path:
 def quoted(path: Path) -> str:
     """A path as it stands between single quotes in SQL, where no parameter may stand."""
     return str(path).replace("'", "''")
+
+
+def read_parquet(paths: Iterable[Path | str]) -> str:
+    """The relation of all rows of some Parquet files, in DuckDB's words."""
+    listed = ", ".join(f"'{quoted(Path(path))}'" for path in paths)
+    return f"read_parquet([{listed}])"

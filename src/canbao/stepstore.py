@@ -33,7 +33,7 @@ import duckdb
 from canbao.build import KEPT, Step, references
 from canbao.home import read_json
 from canbao.lineage import Lineage, Seen
-from canbao.paths import quoted
+from canbao.paths import quoted, read_parquet
 from canbao.publish import code_digest, file_digest
 
 if TYPE_CHECKING:
@@ -402,8 +402,7 @@ class StepStore:
         known = [one for one in groups if _named(one) in before.get("marks", {}) and (same_size or one.where)]
         key = self._before.get(made.step.name, "")
         if known and self._intact(key, before["file"]):
-            listed = ", ".join(f"'{quoted(path)}'" for path in self._paths(key, len(before["file"]["files"])))
-            was = self._content(f"read_parquet([{listed}])", known)
+            was = self._content(read_parquet(self._paths(key, len(before["file"]["files"]))), known)
             now = self._content(made.step.name, known)
             marks |= {name: before["marks"][name] for name in was if was[name] == now[name]}
         return marks

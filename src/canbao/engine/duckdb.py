@@ -17,7 +17,7 @@ import polars as pl
 
 from canbao.build import COMPUTED, Step, load_steps
 from canbao.home import fingerprint, read_json
-from canbao.paths import package_dir, quoted, sql_dir
+from canbao.paths import package_dir, quoted, read_parquet, sql_dir
 from canbao.publish import file_digest
 from canbao.rules import Rules
 
@@ -238,7 +238,7 @@ class Warehouse:
         if not self._threads and total <= FEW_ROWS:
             self.con.execute("SET threads = 1")
         self._in_files = total >= MANY_ROWS
-        self._part_count = -(-total // ROWS_OF_A_PART) if self._in_files else 1
+        self._part_count = max(1, -(-total // ROWS_OF_A_PART)) if self._in_files else 1
         if self._in_files:
             # One stretch of memory from which all blocks come: where each was asked of the system and given back, page
             # faults took a tenth of what sorts at 34 million people take.
@@ -341,7 +341,7 @@ class Warehouse:
 
     def _have_files(self, table: str, paths: Sequence[Path], schema: str = "main") -> None:
         """Have files as a view; those of a whole table are noted as its own."""
-        self.con.execute(f"CREATE VIEW {schema}.{table} AS FROM {_read(paths)}")
+        self.con.execute(f"CREATE VIEW {schema}.{table} AS FROM {read_parquet(paths)}")
         if schema == "main":
             self._files[table] = tuple(paths)
 
@@ -509,11 +509,6 @@ class Warehouse:
         self.con.unregister("loading")
 
 
-def _read(paths: Sequence[Path]) -> str:
-    listed = ", ".join(f"'{quoted(path)}'" for path in paths)
-    return f"read_parquet([{listed}])"
-
-
 def _physical_memory() -> int:
     """Megabytes that the machine has."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
@@ -553,12 +548,11 @@ def _numbered(files: pl.DataFrame, definitions: Mapping[str, SourceDef]) -> pl.D
 def _staged(definition: SourceDef, files: pl.DataFrame) -> str:
     """One scan over all files of a source: a scan a file would run them one after the other."""
     fields = ", ".join(field.name for field in definition.fields)
-    rows = _read([Path(path) for path in files["staged_path"]])
     numbers = f"{files['file_no'].to_list()}[(file_index + 1)::BIGINT]"
     days = ", ".join(f"DATE '{day}'" for day in files["delivery"])
     return (
         f"SELECT {fields}, {numbers}::BIGINT * 4294967296 + line_no AS row_no, {numbers}::INTEGER AS file_no, line_no, "
-        f"[{days}][(file_index + 1)::BIGINT] AS delivery FROM {rows}"
+        f"[{days}][(file_index + 1)::BIGINT] AS delivery FROM {read_parquet(files['staged_path'])}"
     )
 
 

@@ -37,7 +37,7 @@ from canbao.engine.duckdb import (
 )
 from canbao.engine.transpile import spark_type, tables_of, to_spark
 from canbao.errors import UserError
-from canbao.paths import quoted
+from canbao.paths import quoted, read_parquet
 from canbao.publish import file_digest
 
 if TYPE_CHECKING:
@@ -249,9 +249,9 @@ class SparkWarehouse(Warehouse):
             f'"{name}"' if kind in _UNSIGNED else f'"{name}"::{_plain(kind)} AS "{name}"'
             for name, kind in kinds.items()
         )
-        parts = ", ".join(f"'{quoted(path)}'" for path in self._parts[table])
+        parts = self._parts[table]
         if parts:
-            source = f"SELECT {typed} FROM read_parquet([{parts}])"
+            source = f"SELECT {typed} FROM {read_parquet(parts)}"
         else:
             nulls = ", ".join(f'NULL::{_plain(kind)} AS "{name}"' for name, kind in kinds.items())
             source = f"SELECT {nulls} WHERE false"
