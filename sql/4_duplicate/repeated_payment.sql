@@ -6,7 +6,7 @@
 --   month_no: null for a resident year
 WITH
 period AS (
-    -- resident premiums are compared by year, staff premiums by month (and employer, below)
+    -- resident premiums are compared by year, staff premiums by month (duplicate_payment then by employer too)
     SELECT
         person_key,
         row_no,

@@ -33,7 +33,7 @@ import duckdb
 from canbao.build import KEPT, Step, references
 from canbao.home import read_json
 from canbao.lineage import Lineage, Seen
-from canbao.paths import quoted, read_parquet
+from canbao.paths import read_parquet
 from canbao.publish import code_digest, file_digest
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ class StepStore:
         self._used.add(key)
         found = self._entry(key) if self._reuse else {}
         if found and self._intact(key, found["file"]):
-            con.execute(f"CREATE OR REPLACE TABLE {table} AS FROM read_parquet('{quoted(path)}')")
+            con.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {read_parquet([path])}")
             return True
         self.need({one.table for one in seen} | references(sql))
         con.execute(f"CREATE OR REPLACE TABLE {table} AS\n{sql}")

@@ -206,7 +206,7 @@ class Warehouse:
             folder = None
         for table, columns in PREVIOUS.items():
             file = _published(folder, table)
-            source = f"read_parquet('{quoted(file)}')" if file else "(SELECT 1 WHERE false)"
+            source = read_parquet([file]) if file else "(SELECT 1 WHERE false)"
             chosen = ", ".join(f"{name if file else 'NULL'}::{kind} AS {name}" for name, kind in columns.items())
             self.con.execute(f"CREATE OR REPLACE VIEW previous_{table} AS SELECT {chosen} FROM {source}")
             entry = manifest.get("tables", {}).get(_PUBLISHED_AS.get(table, table), {})
@@ -388,7 +388,7 @@ class Warehouse:
         try:
             for table in tables:
                 paths = self._files.get(table, ())
-                if len(paths) == self._part_count > 1:
+                if len(paths) == self._part_count:
                     self._have_files(table, [paths[part]], "part")
                 elif table in of_persons:
                     chosen = f"FROM main.{table} WHERE part_of(person_key, {self._part_count}) = {part}"
@@ -416,7 +416,7 @@ class Warehouse:
         path.chmod(0o600)
         meant, got = (
             [row[:2] for row in self.con.execute(f"DESCRIBE FROM {one}").fetchall()]
-            for one in (source, f"read_parquet('{quoted(path)}')")
+            for one in (source, read_parquet([path]))
         )
         if meant != got:
             path.unlink()

@@ -27,7 +27,7 @@ from canbao.home import Home
 from canbao.loop.codes import LARGEST_BATCH, row_codes
 from canbao.loop.queries import query
 from canbao.loop.state import ANSWERED, ANSWERS, LIST, SENT, ZERO, Batch, BatchPlan, Loop, NewRound, Round
-from canbao.paths import package_dir, quoted
+from canbao.paths import package_dir, read_parquet
 from canbao.portal.divisions import Division, current_tree
 from canbao.quality.repair.state import due_after
 from canbao.settings import load_settings
@@ -287,7 +287,7 @@ def _load(con: duckdb.DuckDBPyConnection, order: _Order, loop: Loop) -> None:
         path = order.folder / f"{name}.parquet"
         missing = {n: kind for n, kind in _LATER.get(name, {}).items() if n not in pl.read_parquet_schema(path)}
         added = "".join(f", NULL::{kind} AS {column}" for column, kind in missing.items())
-        con.execute(f"CREATE VIEW {name} AS SELECT *{added} FROM read_parquet('{quoted(path)}')")
+        con.execute(f"CREATE VIEW {name} AS SELECT *{added} FROM {read_parquet([path])}")
     con.register("asked", _asked(order).to_arrow())
     con.register("code_reason_class", _code_table("reason_class").to_arrow())
     batches = loop.batches(state="open")
@@ -295,7 +295,7 @@ def _load(con: duckdb.DuckDBPyConnection, order: _Order, loop: Loop) -> None:
     kept["zero_confirmed"] = [one.zero_at is not None for one in batches]
     con.register("batch", pl.DataFrame(kept, schema=_BATCH).to_arrow())
     files = [loop.sent_file(number) for number in sorted({one.round_no for one in batches if one.rows})]
-    rows = f"read_parquet([{', '.join(_text(path) for path in files)}])" if files else "no_rows"
+    rows = read_parquet(files) if files else "no_rows"
     con.register("no_rows", pl.DataFrame(schema=SENT).to_arrow())
     con.execute(f"CREATE VIEW sent AS SELECT * FROM {rows}")
     con.register("answered", (loop.answered() if batches else pl.DataFrame(schema=ANSWERED)).to_arrow())
@@ -379,10 +379,6 @@ def _recall_zeros(loop: Loop, plan: Plan, made: Round, by: str) -> None:
         now = tree.current(one.division_code, one.level)
         if one.zero_at is None and one.round_no != made.round_no and now is not None and now.code in listed:
             loop.recall(one.batch_no, by)
-
-
-def _text(path: Path) -> str:
-    return f"'{quoted(path)}'"
 
 
 def _code_table(name: str) -> pl.DataFrame:
