@@ -155,11 +155,17 @@ class Window:
         self.page.click("button:has-text('确认设置')")
         assert "动态码已设置" in self.text()
 
+    def arrived(self):
+        """A click returns when its answer has begun: no element of the new page need be there yet."""
+        self.page.wait_for_load_state()
+
     def text(self):
+        self.arrived()
         return self.page.locator("body").inner_text()
 
     def fits(self):
         """The page is not wider than the screen; only tables in it may be moved sideways."""
+        self.arrived()
         wide = self.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= self.page.viewport_size["width"], (self.page.url, wide)
 
