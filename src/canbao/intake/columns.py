@@ -22,11 +22,21 @@ DTYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "bool": pl.Boolean,
 }
 
-# Text that reads as itself: Chinese characters and printable ASCII, no space at either end, no backslash in front.
-_PLAIN = r"^[!-\[\]-~·\x{4e00}-\x{9fff}](?:[ -~·（），。、；：\x{4e00}-\x{9fff}]*[!-~·\x{4e00}-\x{9fff}])?$"
-_NULL = r"^(?i:null)$"
-_NUMBER = r"^[0-9A-Z]+$"
-_NO_PLACEHOLDER = ["NULL", "NONE", "NAN"]
+# One pattern a cell: each costs as much as everything else that is done with it.
+
+# Text that reads as itself: Chinese characters and printable ASCII, no space at either end, no backslash in front, and
+# not the four letters of null in whatever case.
+_FIRST, _WITHIN, _LAST = (rf"[{signs}·\x{{4e00}}-\x{{9fff}}]" for signs in (r"!-\[\]-~", " -~（），。、；：", "!-~"))
+_PLAIN = (
+    f"^(?:{_FIRST}(?:{_WITHIN}?{_LAST})?|{_FIRST}{_WITHIN}{{3,}}{_LAST}"
+    f"|[{_FIRST}&&[^nN]]{_WITHIN}{_WITHIN}{_LAST}|{_FIRST}[{_WITHIN}&&[^uU]]{_WITHIN}{_LAST}"
+    f"|{_FIRST}{_WITHIN}[{_WITHIN}&&[^lL]]{_LAST}|{_FIRST}{_WITHIN}{_WITHIN}[{_LAST}&&[^lL]])$"
+)
+# A digit in it, so that it is no placeholder; not 000 at its end, as spreadsheets leave of long numbers.
+_CERT = r"^[0-9A-Z]*(?:[1-9]|[0-9][0-9A-Z]*[A-Z])0{0,2}$"
+_USCC = r"^[A-Z]*[0-9][0-9A-Z]*$"
+# From 1901 on: the days that stand for none are earlier.
+_DATE = r"^(?:19(?:0[1-9]|[1-9][0-9])|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}$"
 
 
 def dtype_of(field: Field) -> pl.DataType | type[pl.DataType]:
@@ -39,23 +49,19 @@ def _matching(column: pl.Expr, pattern: str) -> pl.Expr:
 
 
 def _text(column: pl.Expr) -> pl.Expr:
-    # Patterns, not `to_lowercase`: that writes the whole column anew.
-    return pl.when(column.str.contains(_PLAIN) & ~column.str.contains(_NULL)).then(column)
+    return _matching(column, _PLAIN)
 
 
 def _cert(column: pl.Expr) -> pl.Expr:
-    plain = column.str.contains(_NUMBER) & ~column.str.ends_with("000") & ~column.is_in(_NO_PLACEHOLDER)
-    return pl.when(plain).then(column)
+    return _matching(column, _CERT)
 
 
 def _uscc(column: pl.Expr) -> pl.Expr:
-    return pl.when(column.str.contains(_NUMBER) & ~column.is_in(_NO_PLACEHOLDER)).then(column)
+    return _matching(column, _USCC)
 
 
 def _date(column: pl.Expr) -> pl.Expr:
-    shape = r"^(?:1[89]|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}$"
-    sentinel = column.is_in(["1900-01-01", "1899-12-30", "1899-12-31"])
-    return pl.when(column.str.contains(shape) & ~sentinel).then(column.str.to_date("%Y-%m-%d", strict=False))
+    return pl.when(column.str.contains(_DATE)).then(column.str.to_date("%Y-%m-%d", strict=False))
 
 
 def _month(column: pl.Expr) -> pl.Expr:
