@@ -101,7 +101,7 @@ found AS (
         json_object('psn_insu_rlts_id', r.psn_insu_rlts_id, 'sources', ['population', 'enrollment'])
     FROM relation_row AS r
     INNER JOIN population_person AS p ON r.person_key = p.person_key
-    WHERE r.psn_name <> p.psn_name AND NOT same_name(r.psn_name, p.psn_name)
+    WHERE NOT same_name(r.psn_name, p.psn_name)
     UNION ALL
     SELECT
         r.person_key, 'over_age_individual', 'ELG-1', r.psn_insu_rlts_id,

@@ -107,13 +107,18 @@ CREATE MACRO is_another_code(a, b) AS coalesce(
     NOT starts_with(a, regexp_replace(b, '(000)+$', '')) AND NOT starts_with(b, regexp_replace(a, '(000)+$', '')), false
 );
 
--- names compared without blanks and middle dots of any kind; an unreadable character matches any one character
+-- names compared without blanks and middle dots of any kind; an unreadable character matches any one character. Most are
+-- the very same, and CASE asks no further of these, where OR would.
 CREATE MACRO name_key(x) AS upper(regexp_replace(x, '[\s·•・･‧⋅．.\x{3000}\x{200b}]', '', 'g'));
 CREATE MACRO name_pattern(x) AS regexp_replace(name_key(x), '[?？□\x{FFFD}\x{E000}-\x{F8FF}]', '.', 'g');
 CREATE MACRO same_name(a, b) AS (
-    a IS NULL OR b IS NULL OR name_key(a) = name_key(b)
-    OR (length(name_key(a)) = length(name_key(b))
-        AND (name_key(a) SIMILAR TO name_pattern(b) OR name_key(b) SIMILAR TO name_pattern(a)))
+    CASE
+        WHEN a IS NULL OR b IS NULL OR a = b THEN true
+        WHEN name_key(a) = name_key(b) THEN true
+        ELSE
+            length(name_key(a)) = length(name_key(b))
+            AND (name_key(a) SIMILAR TO name_pattern(b) OR name_key(b) SIMILAR TO name_pattern(a))
+    END
 );
 
 -- a bit of a set: bit n where the condition holds
