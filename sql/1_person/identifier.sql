@@ -3,6 +3,7 @@
 -- rules: NB-2, DUP-8
 -- publish: person_id, kind, value, source
 -- joins: as written
+-- parts: computed
 -- columns:
 --   person_id: the person [sensitive]
 --   kind: certno, birth_cert_no, psn_no
@@ -13,13 +14,12 @@
 WITH
 by_number AS (
     SELECT
-        n.number_key,
-        n.told_bits & -n.told_bits AS bit, -- the lowest: sources are numbered in the order in which they are named
-        n.first_delivery,
-        n.last_delivery,
-        coalesce(l.person_key, n.number_key) AS person_key
-    FROM number_source AS n
-    LEFT JOIN number_link AS l ON n.number_key = l.number_key
+        person_key,
+        number_key,
+        told_bits & -told_bits AS bit, -- the lowest: sources are numbered in the order in which they are named
+        first_delivery,
+        last_delivery
+    FROM number_source
 ),
 
 named AS (

@@ -43,6 +43,12 @@ other_type AS (
     GROUP BY number_key
 ),
 
+bad_check AS (
+    -- numbers in a circle of used-to-be numbers may be those of two persons
+    SELECT DISTINCT number_key
+    FROM unsound_key
+),
+
 texted AS (
     SELECT
         m.person_key,
@@ -51,12 +57,14 @@ texted AS (
         CASE WHEN m.number_key >= 0 THEN key_text(m.number_key) ELSE w.number END AS number,
         m.number_key >= 0 OR w.seen_in_certno AS is_certno,
         CASE WHEN m.person_key >= 0 THEN key_text(m.person_key) ELSE f.number END AS first_number,
-        o.number_key IS NOT NULL AS only_15
+        o.number_key IS NOT NULL AS only_15,
+        u.number_key IS NOT NULL AS has_bad_check
     FROM main AS m
     LEFT JOIN written AS w ON m.number_key = w.number_key
     LEFT JOIN written AS f ON m.person_key = f.number_key
     LEFT JOIN number_15 AS o ON m.number_key = o.number_key
     LEFT JOIN other_type AS t ON m.number_key = t.number_key
+    LEFT JOIN bad_check AS u ON m.number_key = u.number_key
 ),
 
 dated AS (
@@ -87,7 +95,7 @@ SELECT
         WHEN d.psn_cert_type NOT IN ('01', '17') THEN 'other_type'
         WHEN d.number_key < 0 OR d.number_brdy IS NULL THEN 'bad_format'
         WHEN d.only_15 THEN 'derived_18'
-        WHEN check_of(d.number_key // 16) <> d.number_key % 16 THEN 'bad_check'
+        WHEN d.has_bad_check THEN 'bad_check'
         ELSE 'ok'
     END AS cert_check,
     d.number_brdy,

@@ -1,5 +1,6 @@
 -- title: 公安人口行 / numbers of the population rows with their person
 -- grain: one row per population row in force
+-- parts: laid out
 -- columns:
 --   odd_certno: the number as written, where that is not the 18 digits of its key
 WITH

@@ -2,6 +2,7 @@
 -- grain: one row per person, relation and run of months
 -- rules: DUP-1, DUP-5
 -- publish: person_id, psn_insu_rlts_id, insutype, begn_month, insu_admdvs, end_month, projected
+-- parts: computed
 -- columns:
 --   person_id: the person [sensitive]
 --   psn_insu_rlts_id: the relation; null for payments without one

@@ -4,6 +4,7 @@
 -- joins: as written
 -- columns:
 --   guardian_key: guardian_certno of the enrollment where given, else the mother, else the father
+--   guardian_id: the guardian's person_id [sensitive]
 WITH
 born AS (
     SELECT f.person_key, f.mother_key, f.father_key
@@ -46,8 +47,17 @@ insured AS (
     FROM person_relation AS g
     INNER JOIN candidate AS c ON g.person_key = c.guardian_key
     WHERE g.is_resident AND NOT EXISTS (SELECT 1 FROM death_person AS d WHERE d.person_key = c.guardian_key)
+),
+
+chosen AS (
+    SELECT person_key, guardian_key
+    FROM insured
+    QUALIFY row_number() OVER (PARTITION BY person_key ORDER BY rank_no, guardian_key) = 1
 )
 
-SELECT person_key, guardian_key
-FROM insured
-QUALIFY row_number() OVER (PARTITION BY person_key ORDER BY rank_no, guardian_key) = 1
+SELECT
+    c.person_key,
+    c.guardian_key,
+    i.person_id AS guardian_id
+FROM person_identity AS i
+INNER JOIN chosen AS c ON i.person_key = c.guardian_key

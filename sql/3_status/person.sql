@@ -2,6 +2,7 @@
 -- grain: one row per person
 -- rules: LED-1, LED-2, NB-2, NB-4
 -- publish: person_id
+-- parts: computed
 -- columns:
 --   person_id: keyed hash of the person's first number [sensitive]
 --   certno: certificate number in force, 18 digits where it can be; null for a child without one [sensitive]
@@ -43,12 +44,6 @@ further AS (
     WHERE stopped_rlts IS NOT NULL OR loose_amount IS NOT NULL
 ),
 
-guardian AS (
-    SELECT person_key, person_id
-    FROM person_identity
-    WHERE person_key IN (SELECT guardian_key FROM newborn_guardian)
-),
-
 aid_mark AS (
     SELECT
         person_key,
@@ -81,7 +76,7 @@ SELECT
         WHEN 'staff' THEN json_object('psn_insu_rlts_id', s.status_rlts)
         WHEN 'resident' THEN json_object('psn_insu_rlts_id', s.status_rlts, 'paid_without_record', r.loose_amount::DOUBLE)
         WHEN 'elsewhere' THEN json_object('psn_insu_rlts_id', s.status_rlts)
-        WHEN 'attached_newborn' THEN json_object('guardian', g.person_id)
+        WHEN 'attached_newborn' THEN json_object('guardian', g.guardian_id)
         WHEN 'excluded_death' THEN json_object('source', s.death_source, 'death_date', s.death_date)
         WHEN 'excluded_custody' THEN json_object('source', 'custody')
         WHEN 'uninsured' THEN json_object('unpaid', s.status_rlts, 'stopped', r.stopped_rlts)
@@ -124,4 +119,4 @@ LEFT JOIN other_certno AS o ON s.person_key = o.person_key
 LEFT JOIN division_now AS h ON c.resd_place = h.division_code
 LEFT JOIN division_now AS l ON c.live_place = l.division_code
 LEFT JOIN aid_mark AS m ON s.person_key = m.person_key
-LEFT JOIN guardian AS g ON s.guardian_key = g.person_key
+LEFT JOIN newborn_guardian AS g ON s.person_key = g.person_key

@@ -2,6 +2,7 @@
 -- grain: one row per person with a resident relation of the insured year
 -- rules: PER-3, PER-4, PER-5, PER-6, WAIT-1, WAIT-2, WAIT-3, WAIT-4, WAIT-5, WAIT-6, WAIT-7, WAIT-8, NB-1, NB-3, NB-5, NB-6, TRN-1, TRN-2, CAP-1, CAP-2, CAP-3, CAP-4, CAP-5, CAP-6, CAP-7
 -- publish: person_id
+-- parts: computed
 -- columns:
 --   person_id: the person [sensitive]
 --   psn_insu_rlts_id: relation

@@ -1,7 +1,7 @@
--- Expressions of the measures of data quality (canbao.quality.catalogue), which check every row of every source.
+-- Expressions of the measures of data quality (canbao.quality.catalogue).
 
--- Whether a citizen number can be right: 18 signs with their check digit, or 15 digits with a birth date. Most are right,
--- so that the second question is hardly asked; AND and OR would ask everything twice.
+-- Whether a citizen number can be right: 18 signs with their check digit, or 15 digits with a birth date. Asked of numbers
+-- that are not plain 18 digits (unsound_number): the second question only where the first says no, as AND and OR would not.
 CREATE MACRO number_is_sound(x) AS (
     CASE
         WHEN substr('0123456789X', check_of(try_cast(substr(x, 1, 17) AS BIGINT)) + 1, 1) = substr(x, 18) THEN true

@@ -18,7 +18,8 @@ A line `-- parts: computed` or `-- parts: laid out` has the table of a very larg
 whom `part_of(person_key, …)` says so. A table that is `laid out` so is computed at once, and has a `person_key`. One
 that is `computed` so is computed part by part, and sees of any table with a `person_key` only the rows of that part's
 persons: a step may say so where no row of it rests on what another person has. A table without a `person_key` may come
-whole: rows must rest on one that has it.
+whole: rows must rest on one that has it. A published one is `computed` so into a folder of files, each in its order,
+and is seen in these parts too, though it has no `person_key`.
 """
 
 from __future__ import annotations
@@ -112,6 +113,8 @@ def read_step(path: Path) -> Step:
         raise ValueError(f"{path}: of joins there is only '{AS_WRITTEN}' to be said")
     if head.get("parts", COMPUTED) not in {LAID_OUT, COMPUTED}:
         raise ValueError(f"{path}: of parts there is only '{LAID_OUT}' and '{COMPUTED}' to be said")
+    if "publish" in head and head.get("parts", COMPUTED) != COMPUTED:
+        raise ValueError(f"{path}: a published table can only be '{COMPUTED}' in parts")
     return Step(
         name=path.stem,
         path=path,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from canbao.build import Step, load_steps
+from canbao.engine.duckdb import ROWS_OF_A_PART
 from canbao.intake import SourceDef, load_definitions
 from canbao.intake.problems import ERROR_CODES
 from canbao.paths import package_dir, sql_dir
@@ -98,6 +99,11 @@ def tables_page() -> str:
         "A publication is a folder with one Parquet file per table. Rows stand in the order given, then by all further",
         "columns, nulls first. Equal inputs give equal bytes. *Sensitive* columns tell who a person is or how to reach",
         "them: give them away only to those who may have them.",
+        "",
+        f"Very large nights of DuckDB, of more than {ROWS_OF_A_PART // 10**6} million source rows, make some tables in",
+        f"parts: {_listed(step.name for step in published if step.parts)}. `<table>.parquet` is a folder",
+        "then; each of its files has the rows of other persons, and the order of rows is that within a file, file by",
+        "file. The manifest has the digest of each file then, and as the table's that of these digests, a line each.",
         "",
         "## Published tables",
         "",
@@ -326,6 +332,12 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def _per(grain: str) -> str:
     return grain.removeprefix("one row per ")
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names in a sentence."""
+    *most, last = [f"`{name}`" for name in names]
+    return f"{', '.join(most)} and {last}"
 
 
 def _sentence(text: str) -> str:

@@ -496,6 +496,9 @@ def publish_tables(night: Night) -> int:
                 "bytes": file.bytes,
                 "order_by": list(order),
             }
+            if file.parts:
+                told = [{"file": name, "bytes": size, "sha256": digest} for name, size, digest in file.parts]
+                night.draft.tables[table]["parts"] = told
     night.figures = _figures(night)
     _reports(night)
     write_run_report(night, night.draft.folder)

@@ -31,6 +31,23 @@ def quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
+def table_files(publication: Path | None, table: str) -> list[Path]:
+    """Where a published table's rows are.
+
+    Args:
+        publication: Its folder, or a draft's; None where there is none.
+        table: Name of the table.
+
+    Returns:
+        Its Parquet file, or of a table that a very large night made in parts one for each, in their order; none where
+        the publication has no such table.
+    """
+    if publication is None:
+        return []
+    path = publication / f"{table}.parquet"
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path] if path.exists() else []
+
+
 def read_parquet(paths: Iterable[Path | str]) -> str:
     """The relation of all rows of some Parquet files, in DuckDB's words."""
     listed = ", ".join(f"'{quoted(Path(path))}'" for path in paths)

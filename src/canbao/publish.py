@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from canbao.home import Home, sync
-from canbao.paths import flows_dir, package_dir, sql_dir
+from canbao.paths import flows_dir, package_dir, sql_dir, table_files
 
 HISTORY_TABLES = ("identifier", "notice", "duplicate_enrollment")
 """Tables of a dropped publication that stay in `<home>/history` (contract section 6)."""
@@ -80,6 +80,8 @@ def commit(home: Home, draft: Draft, manifest: Mapping[str, Any], *, make_curren
 
 def _outputs(draft: Draft) -> list[dict[str, Any]]:
     known = {f"{name}.parquet": entry["sha256"] for name, entry in draft.tables.items()}
+    for name, entry in draft.tables.items():
+        known |= {f"{name}.parquet/{part['file']}": part["sha256"] for part in entry.get("parts", ())}
     outputs = []
     for path in sorted(path for path in draft.folder.rglob("*") if path.is_file()):
         name = path.relative_to(draft.folder).as_posix()
@@ -98,6 +100,21 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_digests(paths: Sequence[Path]) -> list[str]:
+    """SHA-256 of each file, several at a time: one takes a core and waits for nothing."""
+    if len(paths) == 1:
+        return [file_digest(paths[0])]
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(file_digest, paths))
+
+
+def joint_digest(digests: Sequence[str]) -> str:
+    """One digest for files that belong together: of one file its own, else SHA-256 of the digests, a line each."""
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(f"{digest}\n" for digest in digests).encode()).hexdigest()
 
 
 @cache
@@ -136,8 +153,10 @@ def retire(home: Home, keep_nights: int) -> list[str]:
         place = home.history / name
         place.mkdir(parents=True, exist_ok=True)
         for table in HISTORY_TABLES:
-            if (source := folder / f"{table}.parquet").exists():
-                shutil.copy2(source, place / source.name)
+            for file in table_files(folder, table):
+                target = place / file.relative_to(folder)
+                target.parent.mkdir(exist_ok=True)
+                shutil.copy2(file, target)
         shutil.copy2(folder / "manifest.json", place / "manifest.json")
         _sync_tree(place)
         away = home.published / f".tmp-retired-{folder.name}"

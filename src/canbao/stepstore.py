@@ -1,11 +1,11 @@
 """Tables of the last night that tonight's would equal: they are taken over instead of computed again.
 
-A step's *key* is the digest of everything its table depends on: the program, its SQL, and a *mark* of what it sees of
-every table it reads (canbao.lineage). The mark of a source is its staged files, which go by the digest of their bytes;
-that of a small table is a digest of its rows in whatever order. A large one is only looked at where it was computed
-again: where its rows are, in the columns of a reader, those of the last night's file, it keeps that night's mark, else
-its own key is the mark. So a step that comes out as it was, or changes only in columns that a reader does not look at,
-leaves that reader's key alone.
+A step's *key* is the digest of everything its table depends on: the program, its SQL, a *mark* of what it sees of
+every table it reads (canbao.lineage), and of a published one the number of its files. The mark of a source is its
+staged files, which go by the digest of their bytes; that of a small table is a digest of its rows in whatever order.
+A large one is only looked at where it was computed again: where its rows are, in the columns of a reader, those of the
+last night's file, it keeps that night's mark, else its own key is the mark. So a step that comes out as it was, or
+changes only in columns that a reader does not look at, leaves that reader's key alone.
 
 In `<home>/steps` lies for each key `<key>.json` (rows, marks) and, of tables that the publication has anyway, that a
 large night has as files anyway, or that cost more to compute than to write, `<key>.parquet`, or `<key>-<n>.parquet`
@@ -34,12 +34,12 @@ from canbao.build import KEPT, Step, references
 from canbao.home import read_json
 from canbao.lineage import Lineage, Seen
 from canbao.paths import read_parquet
-from canbao.publish import code_digest, file_digest
+from canbao.publish import code_digest, file_digests, joint_digest
 
 if TYPE_CHECKING:
     from canbao.engine.duckdb import Warehouse
 
-_VERSION = 3
+_VERSION = 4
 """Of the files; raise it whenever they are to be read differently."""
 
 _PAYS = 1.5
@@ -317,7 +317,7 @@ class StepStore:
         made.kept = True
         noted = _noted(self._paths(made.key, len(written)))
         if step.published:
-            warehouse.note_digest(step.name, noted["sha256"])
+            warehouse.note_digests(step.name, _digests(noted))
         return noted
 
     def _write(self, table: str, key: str) -> dict[str, Any] | None:
@@ -338,7 +338,7 @@ class StepStore:
         if made.file is None or not self._intact(made.key, made.file):
             made.file = None
             return False
-        self._warehouse.adopt(made.step, self._paths(made.key, len(made.file["files"])), made.file["sha256"])
+        self._warehouse.adopt(made.step, self._paths(made.key, len(made.file["files"])), _digests(made.file))
         made.present = made.kept = True
         return True
 
@@ -350,12 +350,10 @@ class StepStore:
     def _intact(self, key: str, noted: Mapping[str, Any] | None) -> bool:
         if noted is None:
             return False
-        files = noted["files"]
+        paths = self._paths(key, len(noted["files"]))
         try:
-            return all(
-                path.stat().st_size == size and file_digest(path) == digest
-                for path, (size, digest) in zip(self._paths(key, len(files)), files, strict=True)
-            )
+            sizes = all(path.stat().st_size == size for path, (size, _) in zip(paths, noted["files"], strict=True))
+            return sizes and file_digests(paths) == _digests(noted)
         except OSError:
             return False
 
@@ -365,7 +363,10 @@ class StepStore:
     # --------------------------------------------------------------------------------------------------- keys, marks
 
     def _key_of(self, step: Step) -> str:
-        return _digest(self._program, step.name, step.sql, step.order_by, self._marks(self._known[step.name]))
+        marks = self._marks(self._known[step.name])
+        # inside the build it is all the same how many parts there were; readers get the files of a full night
+        files = len(self._warehouse.file_names(step)) if step.published else 1
+        return _digest(self._program, step.name, step.sql, step.order_by, files, marks)
 
     def _inputs(self, step: Step) -> set[str]:
         """Steps that a step reads."""
@@ -515,8 +516,14 @@ def _key(path: Path) -> str:
 
 def _noted(paths: Sequence[Path]) -> dict[str, Any]:
     """What tells later whether files are what was written: size and digest of each, and one digest of all."""
-    files = [[path.stat().st_size, file_digest(path)] for path in paths]
-    return {"sha256": files[0][1] if len(files) == 1 else _digest(files), "files": files}
+    files = [[path.stat().st_size, digest] for path, digest in zip(paths, file_digests(paths), strict=True)]
+    found = {"files": files}
+    return {"sha256": joint_digest(_digests(found)), **found}
+
+
+def _digests(noted: Mapping[str, Any]) -> list[str]:
+    """Of each file that was noted."""
+    return [digest for _, digest in noted["files"]]
 
 
 def _write(path: Path, data: Mapping[str, Any]) -> None:

@@ -81,6 +81,19 @@ def test_retention_keeps_nights_then_one_a_month_and_the_history(home: Home) -> 
     assert not (home.published / "2026-01-01").exists()
 
 
+def test_a_table_in_parts_goes_into_the_history_with_all_its_files(home: Home) -> None:
+    for day in (1, 2, 3):
+        draft = publish.begin(home, date(2026, 1, day), f"r{day}")
+        (draft.folder / "identifier.parquet").mkdir()
+        for part in range(2):
+            (draft.folder / "identifier.parquet" / f"part-{part}.parquet").write_text(f"{day} {part}")
+        publish.commit(home, draft, {"as_of": f"2026-01-0{day}"})
+    (home.history / "2026-01-01" / "r1" / "identifier.parquet").mkdir(parents=True)  # a night was broken off there
+    assert publish.retire(home, keep_nights=1) == ["2026-01-01/r1", "2026-01-02/r2"]
+    kept = home.history / "2026-01-01" / "r1" / "identifier.parquet"
+    assert [path.read_text() for path in sorted(kept.iterdir())] == ["1 0", "1 1"]
+
+
 def test_the_current_one_is_never_dropped(home: Home) -> None:
     put(home, "2026-01-01", "a")
     put(home, "2026-01-02", "b")

@@ -23,13 +23,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from canbao.build import Step
+from canbao.build import Step, load_steps
 from canbao.engine import Warehouse
 from canbao.errors import Blocked
 from canbao.home import Home
 from canbao.loop.dispatch import plan_dispatch, send
 from canbao.loop.state import Loop
 from canbao.nightly import Night
+from canbao.paths import read_parquet, table_files
+from canbao.portal import index
+from canbao.publish import file_digest
+from canbao.quality.site.data import _people
 from tests.story import DAILY, INCREMENTS, WEEKLY, Story
 
 CITY = "500000000000"
@@ -70,6 +74,16 @@ def tables(night: Night) -> dict[str, str]:
     manifest = json.loads((night.published / "manifest.json").read_text())
     assert manifest["taken_over"] == night.reused
     return {name: entry["sha256"] for name, entry in manifest["tables"].items()}
+
+
+def rows(night: Night) -> dict[str, Any]:
+    """Number of rows of every published table, and their hash, whatever their order and however many their files."""
+    assert night.published is not None
+    told = "SELECT count(*), sum(hash(hash(t))) FROM {} AS t"
+    return {
+        name: duckdb.sql(told.format(read_parquet(table_files(night.published, name)))).fetchone()
+        for name in json.loads((night.published / "manifest.json").read_text())["tables"]
+    }
 
 
 def outcome(story: Story, **options: Any) -> tuple[str, Any]:
@@ -194,7 +208,7 @@ def test_whatever_changes_the_bytes_are_those_of_a_full_night(
         whole = twin(story, folder / f"full{number}")
         with large(way):
             cheap = outcome(story, **options)
-        assert cheap == outcome(whole, full=True, **options)
+            assert cheap == outcome(whole, full=True, **options)
         shutil.rmtree(whole.home.parent)
     shutil.rmtree(folder)
 
@@ -211,19 +225,67 @@ def test_parts_of_another_number_go_and_one_damaged_is_made_anew(story: Story, m
         return found
 
     with large("in parts"):
-        whole = tables(run(story, full=True))
+        first = run(story, full=True)
+        whole, same = tables(first), rows(first)
         (numbers,) = {frozenset(one) for one in parts().values()}
-        broken = next(path for path in kept(story) if path.stem.endswith("-1"))
-        broken.write_bytes(broken.read_bytes()[:-9] + b"123456789")
-        mended = run(story)
-        assert tables(mended) == whole
         monkeypatch.setattr("canbao.engine.duckdb.ROWS_OF_A_PART", 1_500)
-        assert tables(run(story)) == whole  # what is kept in more parts serves as well
-        assert tables(run(story, full=True)) == whole
+        cheap = run(story)  # what is kept in more parts serves as well, where no reader gets its files
+        assert {step.name for step in load_steps() if step.parts and not step.published} <= set(cheap.reused)
+        full = run(story, full=True)
+        assert tables(cheap) == tables(full) != whole
+        assert rows(cheap) == rows(full) == same
         (fewer,) = {frozenset(one) for one in parts().values()}
         assert len(numbers) > len(fewer) > 1
-    assert tables(run(story, full=True)) == whole
+        broken = next(path for path in kept(story) if path.stem.endswith("-1"))
+        broken.write_bytes(broken.read_bytes()[:-9] + b"123456789")
+        assert tables(run(story)) == tables(full)
+    assert rows(run(story, full=True)) == same
     assert parts() == {}
+
+
+def test_a_night_in_parts_publishes_folders_and_tells_every_file(story: Story) -> None:
+    with large("in parts"):
+        night = run(story, full=True)
+        assert night.published is not None
+        manifest = json.loads((night.published / "manifest.json").read_text())
+    outputs = {entry["path"]: entry for entry in manifest["outputs"]}
+    in_parts = {step.name for step in load_steps() if step.parts and step.published}
+    assert {name for name, entry in manifest["tables"].items() if "parts" in entry} == in_parts >= {"person"}
+    for name in in_parts:
+        entry, folder = manifest["tables"][name], night.published / f"{name}.parquet"
+        files = table_files(night.published, name)
+        assert [folder / part["file"] for part in entry["parts"]] == files == sorted(folder.iterdir())
+        assert len(files) > 1
+        for part, file in zip(entry["parts"], files, strict=True):
+            told = outputs[f"{name}.parquet/{part['file']}"]
+            assert file_digest(file) == part["sha256"] == told["sha256"]
+            assert file.stat().st_size == part["bytes"] == told["bytes"]
+            persons = pl.read_parquet(file)["person_id"]
+            assert persons.to_list() == sorted(persons)
+        assert sum(part["bytes"] for part in entry["parts"]) == entry["bytes"]
+        assert pl.scan_parquet(folder).select(pl.len()).collect().item() == entry["rows"]
+
+
+def test_whoever_reads_a_publication_in_parts_sees_the_same(story: Story, tmp_path: Path) -> None:
+    def seen(night: Night) -> Any:
+        assert night.published is not None
+        index.build(night.published, tmp_path / "index.duckdb")
+        with duckdb.connect(str(tmp_path / "index.duckdb")) as con:
+            found = {
+                name: con.execute(f"SELECT count(*), sum(hash(hash(t))) FROM {name} AS t").fetchone()
+                for (name,) in con.execute("SHOW TABLES").fetchall()
+                if name != "index_info"
+            }
+        asked = plan_dispatch(Home(story.home), CITY, 4, day=story.day)
+        people = _people(night.published)
+        assert people is not None
+        return found, asked.rows, people.rows()
+
+    with large("in parts"):
+        parts = seen(run(story, full=True))
+    assert parts == seen(run(story, full=True))
+    assert parts[1]
+    assert parts[2]
 
 
 def test_nothing_changed_nothing_is_computed(begun: Story, story: Story) -> None:

@@ -3,7 +3,7 @@
 Beside the session stands the DuckDB connection of `canbao.engine.duckdb`, for what does not grow with people: code
 tables, parameters, figures, gates, reports. What Spark has written it sees as views over the same files; what it holds
 itself is handed to Spark as a file when a step asks for it. Nothing that grows with people passes through this process
-but the last copy of a published table, which streams from Spark's sorted parts into the one file that readers expect.
+but the last copy of a published table, which streams from Spark's sorted parts into one file.
 """
 
 from __future__ import annotations
@@ -284,12 +284,12 @@ class SparkWarehouse(Warehouse):
         """The people of the previous publication, or nobody."""
         columns = PREVIOUS["person"]
         row = self.con.execute("SELECT count(*) FROM previous_run").fetchone()
-        file = _published(self._publication, "person") if row and row[0] else None
-        if file is None:
+        files = _published(self._publication, "person") if row and row[0] else []
+        if not files:
             frame = self.session.sql("SELECT " + _nulls(columns) + " WHERE false")
         else:
             typed = [f"CAST(`{name}` AS {spark_type(kind)}) AS `{name}`" for name, kind in columns.items()]
-            frame = self.session.read.parquet(str(file.absolute())).selectExpr(*typed)
+            frame = self.session.read.parquet(*(str(file.absolute()) for file in files)).selectExpr(*typed)
         frame.createOrReplaceTempView(table)
         self._handed.add(table)
 

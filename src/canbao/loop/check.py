@@ -21,7 +21,7 @@ from canbao.loop.codes import read_batch_id, read_row_code
 from canbao.loop.queries import query
 from canbao.loop.state import CONFIRMED, SENT, Loop
 from canbao.loop.state import RETURNED as STORED
-from canbao.paths import package_dir, sql_dir
+from canbao.paths import package_dir, read_parquet, sql_dir, table_files
 
 if TYPE_CHECKING:
     import duckdb
@@ -223,8 +223,7 @@ def look_up(rows: pl.DataFrame, loop: Loop, publication: Path, folder: Path) -> 
         con.register("code_feedback_limit", _code_table("feedback_limit").to_arrow())
         _table(con, "asked_number", query("check", "asked_number"))
         for name in _READ:
-            source = str(publication / f"{name}.parquet").replace("'", "''")
-            con.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{source}')")
+            con.execute(f"CREATE VIEW {name} AS FROM {read_parquet(table_files(publication, name))}")
         _table(con, "fact_number", query("check", "number"))
         _table(con, "sent", query("check", "sent"))
         _table(con, "asked_person", query("check", "asked_person"))

@@ -27,7 +27,7 @@ from canbao.home import Home
 from canbao.loop.codes import LARGEST_BATCH, row_codes
 from canbao.loop.queries import query
 from canbao.loop.state import ANSWERED, ANSWERS, LIST, SENT, ZERO, Batch, BatchPlan, Loop, NewRound, Round
-from canbao.paths import package_dir, read_parquet
+from canbao.paths import package_dir, read_parquet, table_files
 from canbao.portal.divisions import Division, current_tree
 from canbao.quality.repair.state import due_after
 from canbao.settings import load_settings
@@ -251,7 +251,7 @@ class _Order:
 
 def _ask(home: Home, division_code: str, level: int, filters: Filters, day: date) -> _Order:
     folder = home.current_publication()
-    if folder is None or not all((folder / f"{name}.parquet").exists() for name in _TABLES):
+    if folder is None or not all(table_files(folder, name) for name in _TABLES):
         raise UserError(f"工作目录 {home.root} 还没有可供下发的发布内容。请先运行 canbao run，或检查 --home。")
     tree = current_tree(folder)
     former = (tree.current(division_code, one) for one in (1, 2, 3, 4))
@@ -284,18 +284,18 @@ def _selected(order: _Order) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _load(con: duckdb.DuckDBPyConnection, order: _Order, loop: Loop) -> None:
     for name in _TABLES:
-        path = order.folder / f"{name}.parquet"
-        missing = {n: kind for n, kind in _LATER.get(name, {}).items() if n not in pl.read_parquet_schema(path)}
+        files = table_files(order.folder, name)
+        missing = {n: kind for n, kind in _LATER.get(name, {}).items() if n not in pl.read_parquet_schema(files[0])}
         added = "".join(f", NULL::{kind} AS {column}" for column, kind in missing.items())
-        con.execute(f"CREATE VIEW {name} AS SELECT *{added} FROM {read_parquet([path])}")
+        con.execute(f"CREATE VIEW {name} AS SELECT *{added} FROM {read_parquet(files)}")
     con.register("asked", _asked(order).to_arrow())
     con.register("code_reason_class", _code_table("reason_class").to_arrow())
     batches = loop.batches(state="open")
     kept = {name: [getattr(one, name) for one in batches] for name in _BATCH if name != "zero_confirmed"}
     kept["zero_confirmed"] = [one.zero_at is not None for one in batches]
     con.register("batch", pl.DataFrame(kept, schema=_BATCH).to_arrow())
-    files = [loop.sent_file(number) for number in sorted({one.round_no for one in batches if one.rows})]
-    rows = read_parquet(files) if files else "no_rows"
+    sent = [loop.sent_file(number) for number in sorted({one.round_no for one in batches if one.rows})]
+    rows = read_parquet(sent) if sent else "no_rows"
     con.register("no_rows", pl.DataFrame(schema=SENT).to_arrow())
     con.execute(f"CREATE VIEW sent AS SELECT * FROM {rows}")
     con.register("answered", (loop.answered() if batches else pl.DataFrame(schema=ANSWERED)).to_arrow())

@@ -12,7 +12,7 @@ from canbao.home import Home, read_json
 from canbao.loop.check import opinion
 from canbao.loop.queries import query
 from canbao.loop.state import CONFIRMED, WAITING, Loop, Receipt
-from canbao.paths import package_dir
+from canbao.paths import package_dir, read_parquet, table_files
 
 OUTCOME: dict[str, pl.DataType | type[pl.DataType]] = {
     "n": pl.Int32,
@@ -91,8 +91,7 @@ def _asked(rows: pl.DataFrame, publication: Path) -> pl.DataFrame:
         con.register("returned", told.drop("checks", "raw").to_arrow())
         con.register("code_feedback_why", _table().to_arrow())
         for name in ("feedback", "division"):
-            source = str(publication / f"{name}.parquet").replace("'", "''")
-            con.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{source}')")
+            con.execute(f"CREATE VIEW {name} AS FROM {read_parquet(table_files(publication, name))}")
         return con.sql(query("outcome", "outcome")).pl().cast(OUTCOME)  # type: ignore[arg-type]
 
 

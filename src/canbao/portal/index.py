@@ -10,19 +10,22 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import duckdb
 
-from canbao.paths import package_dir
+from canbao.paths import package_dir, table_files
 
 NEEDED = (
     "person", "division", "division_code", "ledger", "uninsured", "responsibility", "duplicate_enrollment", "coverage",
     "entitlement", "identifier", "duplicate_payment", "premium_reconciliation", "merge_candidate", "anomaly", "newborn",
     "notice", "feedback", "rule", "load_file",
 )  # fmt: skip
-"""Tables without which there is no portal; `change`, `bridge`, `verdict` and `batch` may be missing."""
+"""Tables without which there is no portal; those of MAYBE may be missing."""
+
+MAYBE = ("change", "verdict", "bridge", "batch")
 
 PREVIOUS_NEEDED = ("uninsured",)
 
@@ -49,7 +52,7 @@ def scripts(publication: Path, previous: Path | None) -> list[Path]:
     """The statements for this publication, in order; of a pair that differ by `no_` one is taken."""
     has = {
         "before": previous is not None,
-        **{name: (publication / f"{name}.parquet").exists() for name in ("change", "verdict", "bridge", "batch")},
+        **{name: bool(table_files(publication, name)) for name in MAYBE},
     }
     chosen = []
     for path in sorted(sql_folder().glob("*.sql")):
@@ -76,10 +79,11 @@ def build(publication: Path, target: Path, previous: Path | None = None, *, memo
         Unreadable: The publication lacks a table.
     """
     begun = time.monotonic()
-    missing = [name for name in NEEDED if not (publication / f"{name}.parquet").exists()]
+    files, before = _files(publication, (*NEEDED, *MAYBE)), _files(previous, PREVIOUS_NEEDED)
+    missing = [name for name in NEEDED if not files[name]]
     if missing:
         raise Unreadable("、".join(missing))
-    if previous is not None and any(not (previous / f"{name}.parquet").exists() for name in PREVIOUS_NEEDED):
+    if not all(before.values()):
         previous = None
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
@@ -87,8 +91,8 @@ def build(publication: Path, target: Path, previous: Path | None = None, *, memo
         con = duckdb.connect(str(part), config={"threads": 2, "memory_limit": memory, "temp_directory": f"{part}.tmp"})
         try:
             os.chmod(part, 0o600)  # noqa: PTH101 - the file is the engine's
-            con.execute("SET VARIABLE publication = ?", [str(publication)])
-            con.execute("SET VARIABLE previous = ?", [str(previous or "")])
+            con.execute("SET VARIABLE published = ?", [files])
+            con.execute("SET VARIABLE before = ?", [before])
             con.execute("SET VARIABLE codes = ?", [str(package_dir("codes"))])
             for path in scripts(publication, previous):
                 con.execute(path.read_text(encoding="utf-8"))
@@ -103,6 +107,11 @@ def build(publication: Path, target: Path, previous: Path | None = None, *, memo
             if left.is_file():
                 left.unlink(missing_ok=True)
     return time.monotonic() - begun
+
+
+def _files(publication: Path | None, tables: Iterable[str]) -> dict[str, list[str]]:
+    """Where the rows of each table are; nowhere for one that is missing."""
+    return {name: [str(file) for file in table_files(publication, name)] for name in tables}
 
 
 def main(arguments: list[str]) -> int:

@@ -25,6 +25,7 @@ from urllib.parse import urlencode, urlsplit
 
 from canbao.errors import UserError
 from canbao.home import Home
+from canbao.paths import table_files
 from canbao.portal.accounts import Accounts
 from canbao.portal.lists import measure_list
 from canbao.processes import family
@@ -303,7 +304,7 @@ def measure(home: Path, scratch: Path, given: argparse.Namespace) -> dict[str, A
             time.sleep(0.2)
         figures: dict[str, Any] = {
             "home": str(home), "publication": str(publication.relative_to(home.resolve() / "published")),
-            "persons": _rows(publication / "person.parquet"), "cores": _cores(),
+            "persons": _rows(publication, "person"), "cores": _cores(),
             "index_seconds": round(time.monotonic() - begun, 1), "index_mb": _folder_mb(scratch / "portal" / "index"),
         }  # fmt: skip
         for name, part in _parts(address, portal.pid, publication, workers, given):
@@ -394,10 +395,10 @@ def kept(figures: dict[str, Any]) -> dict[str, bool]:
     }
 
 
-def _rows(path: Path) -> int:
+def _rows(publication: Path, table: str) -> int:
     import pyarrow.parquet as pq
 
-    return int(pq.read_metadata(path).num_rows)
+    return sum(int(pq.read_metadata(file).num_rows) for file in table_files(publication, table))
 
 
 def _cores() -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from canbao.home import Home, read_json
-from canbao.paths import package_dir
+from canbao.paths import package_dir, table_files
 from canbao.quality import incidents, nights
 from canbao.quality import state as state_file
 
@@ -197,8 +197,8 @@ def codes(name: str) -> list[Row]:
 
 def read_table(folder: Path | None, name: str) -> pl.DataFrame | None:
     """A table of a publication, None where there is none."""
-    path = None if folder is None else folder / f"{name}.parquet"
-    return pl.read_parquet(path) if path is not None and path.exists() else None
+    files = table_files(folder, name)
+    return pl.read_parquet(files) if files else None
 
 
 def _catalogue(definitions: Mapping[str, SourceDef]) -> dict[str, Row]:
@@ -251,9 +251,10 @@ def _tables(folder: Path | None) -> dict[str, pl.DataFrame]:
 
 
 def _people(folder: Path | None) -> pl.DataFrame | None:
-    if folder is None or not (folder / "person.parquet").exists():
+    files = table_files(folder, "person")
+    if not files:
         return None
-    people = pl.scan_parquet(folder / "person.parquet")
+    people = pl.scan_parquet(files)
     names = people.collect_schema().names()
     wanted = [name for name in ("in_population", "insured_status", "uninsured_reason") if name in names]
     return people.group_by(wanted).len("persons").sort(wanted).collect()

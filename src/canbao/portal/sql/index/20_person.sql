@@ -17,7 +17,7 @@ SELECT
     p.insured_status,
     p.uninsured_reason,
     array_to_string(p.group_tags, ' ') AS tags
-FROM read_parquet(getvariable('publication') || '/person.parquet') AS p
+FROM read_parquet(getvariable('published').person) AS p
 LEFT JOIN division AS h ON p.household_place = h.division_code
 LEFT JOIN division AS r ON p.residence_place = r.division_code
 ORDER BY household_tree, p.household_no, p.person_id;
@@ -26,7 +26,7 @@ ORDER BY household_tree, p.household_no, p.person_id;
 CREATE TABLE person_file AS
 SELECT
     person_id::UUID AS person_id, psn_cert_type, in_population, cert_check, other_certnos, status_evidence, sources
-FROM read_parquet(getvariable('publication') || '/person.parquet');
+FROM read_parquet(getvariable('published').person);
 
 CREATE TABLE person_lookup AS
 SELECT person_id, rowid AS n

@@ -1,15 +1,15 @@
 -- What is known of each person, found by the person's id.
 CREATE TABLE coverage AS
 SELECT * REPLACE (person_id::UUID AS person_id)
-FROM read_parquet(getvariable('publication') || '/coverage.parquet');
+FROM read_parquet(getvariable('published').coverage);
 
 CREATE TABLE entitlement AS
 SELECT * REPLACE (person_id::UUID AS person_id)
-FROM read_parquet(getvariable('publication') || '/entitlement.parquet');
+FROM read_parquet(getvariable('published').entitlement);
 
 CREATE TABLE identifier AS
 SELECT * REPLACE (person_id::UUID AS person_id)
-FROM read_parquet(getvariable('publication') || '/identifier.parquet');
+FROM read_parquet(getvariable('published').identifier);
 
 -- Numbers only as hashes, so that nothing but a whole number finds anybody.
 CREATE TABLE number_lookup AS
@@ -20,34 +20,34 @@ ORDER BY h, person_id;
 
 CREATE TABLE duplicate_payment AS
 SELECT * REPLACE (person_id::UUID AS person_id)
-FROM read_parquet(getvariable('publication') || '/duplicate_payment.parquet');
+FROM read_parquet(getvariable('published').duplicate_payment);
 
 CREATE TABLE premium_reconciliation AS
 SELECT * REPLACE (person_id::UUID AS person_id)
-FROM read_parquet(getvariable('publication') || '/premium_reconciliation.parquet');
+FROM read_parquet(getvariable('published').premium_reconciliation);
 
 CREATE TABLE merge_candidate AS
 SELECT * REPLACE (person_id::UUID AS person_id)
-FROM read_parquet(getvariable('publication') || '/merge_candidate.parquet');
+FROM read_parquet(getvariable('published').merge_candidate);
 
 CREATE TABLE anomaly AS
 SELECT * REPLACE (person_id::UUID AS person_id)
-FROM read_parquet(getvariable('publication') || '/anomaly.parquet');
+FROM read_parquet(getvariable('published').anomaly);
 
 CREATE TABLE newborn AS
 SELECT * REPLACE (person_id::UUID AS person_id, guardian_person_id::UUID AS guardian_person_id)
-FROM read_parquet(getvariable('publication') || '/newborn.parquet');
+FROM read_parquet(getvariable('published').newborn);
 
 CREATE TABLE notice AS
 SELECT * REPLACE (person_id::UUID AS person_id)
-FROM read_parquet(getvariable('publication') || '/notice.parquet')
+FROM read_parquet(getvariable('published').notice)
 ORDER BY person_id, notice_id;
 
 CREATE TABLE feedback AS
 SELECT * REPLACE (person_id::UUID AS person_id)
 FROM (
     SELECT *
-    FROM read_parquet(getvariable('publication') || '/feedback.parquet')
+    FROM read_parquet(getvariable('published').feedback)
     WHERE person_id IS NOT NULL
     UNION ALL BY NAME
     SELECT -- columns that earlier publications lack

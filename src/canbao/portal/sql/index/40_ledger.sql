@@ -10,7 +10,7 @@ SELECT
     l.division_name,
     l.measure,
     l.value
-FROM read_parquet(getvariable('publication') || '/ledger.parquet') AS l
+FROM read_parquet(getvariable('published').ledger) AS l
 INNER JOIN division AS d ON rtrim(l.division_code, '-') = d.division_code
 LEFT JOIN division AS u ON d.parent_code = u.division_code
 ORDER BY parent_tree, l.basis, is_unplaced, tree, l.measure;

@@ -3,7 +3,7 @@ CREATE TABLE before AS
 WITH
 earlier AS (
     SELECT person_id, certno, psn_name, gend, age, household_no, uninsured_reason, resd_code, live_code
-    FROM read_parquet(getvariable('previous') || '/uninsured.parquet')
+    FROM read_parquet(getvariable('before').uninsured)
 ),
 
 code AS (

@@ -1,3 +1,3 @@
 CREATE TABLE verdict AS
 SELECT product, title, verdict, check_ids, reason
-FROM read_parquet(getvariable('publication') || '/verdict.parquet');
+FROM read_parquet(getvariable('published').verdict);

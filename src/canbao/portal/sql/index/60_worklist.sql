@@ -12,13 +12,13 @@ CREATE TABLE worklist AS
 WITH
 listed AS (
     SELECT u.* REPLACE (u.person_id::UUID AS person_id), p.household_tree, p.residence_tree, p.tags
-    FROM read_parquet(getvariable('publication') || '/uninsured.parquet') AS u
+    FROM read_parquet(getvariable('published').uninsured) AS u
     INNER JOIN person AS p ON u.person_id::UUID = p.person_id
 ),
 
 responsible AS (
     SELECT r.person_id::UUID AS person_id, d.tree_no AS tree, r.role
-    FROM read_parquet(getvariable('publication') || '/responsibility.parquet') AS r
+    FROM read_parquet(getvariable('published').responsibility) AS r
     INNER JOIN division AS d ON r.division_code = d.division_code
     UNION ALL
     SELECT person_id, residence_tree, 'unplaced'

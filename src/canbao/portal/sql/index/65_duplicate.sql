@@ -11,7 +11,7 @@ SELECT
     coalesce(a.tree_no, 0) AS tree_a,
     coalesce(b.tree_no, 0) AS tree_b,
     coalesce(n.tree_no, 0) AS notify_tree
-FROM read_parquet(getvariable('publication') || '/duplicate_enrollment.parquet') AS d
+FROM read_parquet(getvariable('published').duplicate_enrollment) AS d
 INNER JOIN person AS p ON d.person_id::UUID = p.person_id
 LEFT JOIN code_place AS a ON rpad(substr(d.insu_admdvs_a, 1, 6), 12, '0') = a.code
 LEFT JOIN code_place AS b ON rpad(substr(d.insu_admdvs_b, 1, 6), 12, '0') = b.code
