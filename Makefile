@@ -7,11 +7,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-spark spark-proof browser oidc demo test check prove oracle season bench portal-bench samples docs clean
+.PHONY: help setup setup-spark spark-proof browser office oidc demo test check prove oracle season bench portal-bench samples docs clean
 
 help:
 	@echo "make setup    .venv with pinned versions, and $(BIN)/canbao"
 	@echo "make browser  the chromium and the font that the tests of the pages need, where they are missing"
+	@echo "make office   LibreOffice, which opens and saves workbooks in the tests, where it is missing"
 	@echo "make oidc     the OpenID Connect provider that sign-in is tested against"
 	@echo "make setup-spark  the extra for --engine spark: pyspark, and Java 17 where it is missing"
 	@echo "make spark-proof  every table of Spark against DuckDB's: sample, night after night, cluster, 200,000 people"
@@ -40,6 +41,11 @@ browser: setup
 	  && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-noto-cjk \
 	  fontconfig >/dev/null; } || { echo "Install chromium and a Chinese font (fonts-noto-cjk) by hand." >&2; exit 1; }
 
+# Workbooks are opened and saved anew by what people open them with.
+office:
+	@command -v soffice >/dev/null || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+	  --no-install-recommends libreoffice-calc-nogui >/dev/null; } || { echo "Install LibreOffice by hand." >&2; exit 1; }
+
 # The provider that sign-in is tested against is a program of node; it lies beside the other tools, outside of git.
 oidc: .venv/oidc/.ready
 
@@ -67,10 +73,10 @@ demo: setup
 	@$(BIN)/canbao run --landing data_samples/landing --home .demo --as-of $(DEMO_DAY)
 	@$(BIN)/python -m canbao.demo .demo
 
-test: setup browser oidc
+test: setup browser office oidc
 	@$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --ignore-glob='tests/spark/test_spark*.py'
 
-prove: setup browser
+prove: setup browser office
 	@$(BIN)/python -m pytest -q -m slow --ignore-glob='tests/spark/test_spark*.py'
 
 check: setup

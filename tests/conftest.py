@@ -15,8 +15,7 @@ import pytest
 
 _main = sys.modules["__main__"]
 if _main.__spec__ is None and not hasattr(_main, "__file__"):
-    # A worker of xdist: pyspark, which Great Expectations imports where it finds it, would take it for a test of its own
-    # and leave the process.
+    # A worker of xdist: pyspark, when it is imported, would take it for a test of its own and leave the process.
     _main.__spec__ = SimpleNamespace(name=None)
 
 LONG = (

@@ -5,11 +5,13 @@ Nothing that it writes holds a value of a person: results are counts, and every 
 
 import contextlib
 import csv
+import importlib
 import json
 import logging
 import os
 import re
 import shutil
+import sys
 import tomllib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -360,10 +362,23 @@ def _without_detours() -> Iterator[None]:
             setattr(kind, name, value)
 
 
+def import_great_expectations() -> None:
+    """Import it, which takes a second or two; it would import Spark along, wherever that is installed."""
+    os.environ.update(GX_ANALYTICS_ENABLED="false", DO_NOT_TRACK="1", TQDM_DISABLE="1")
+    kept_out = "pyspark" not in sys.modules
+    if kept_out:
+        sys.modules["pyspark"] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("great_expectations")
+    finally:
+        if kept_out:
+            del sys.modules["pyspark"]
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Great Expectations talks on its own: no analytics, no progress bars, no warnings about its own deprecations."""
-    os.environ.update(GX_ANALYTICS_ENABLED="false", DO_NOT_TRACK="1", TQDM_DISABLE="1")
+    import_great_expectations()
     logger = logging.getLogger("great_expectations")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -1,7 +1,6 @@
 """Runs the nightly flow: at once (`canbao run`) or every night (`canbao schedule`)."""
 
 import importlib
-import os
 import signal
 import sys
 import threading
@@ -9,6 +8,7 @@ import warnings
 from pathlib import Path
 from types import ModuleType
 
+from canbao import audit
 from canbao.clock import ZONE
 from canbao.errors import UserError
 from canbao.home import Home
@@ -33,7 +33,7 @@ def run_night(options: Options, *, verbose: bool = False) -> Night:
         with local_api(night.home.prefect / "run", verbose=verbose) as server:
             flows = load_flows()
             # Great Expectations takes seconds to import: the server starts meanwhile, on the other core.
-            ahead = threading.Thread(target=_import_quietly, args=("great_expectations",), daemon=True)
+            ahead = threading.Thread(target=audit.import_great_expectations, daemon=True)
             ahead.start()
             server.wait()
             ahead.join()
@@ -90,8 +90,3 @@ def load_flows() -> ModuleType:
     if folder not in sys.path:
         sys.path.append(folder)  # a scheduled run's process gets this path and finds the module by its name
     return importlib.import_module("nightly")
-
-
-def _import_quietly(name: str) -> None:
-    os.environ.update(GX_ANALYTICS_ENABLED="false", DO_NOT_TRACK="1", TQDM_DISABLE="1")
-    importlib.import_module(name)

@@ -167,5 +167,8 @@ def test_parts_follow_rows(rows: int, parts: int) -> None:
 
 
 def test_nothing_of_spark_is_imported_for_the_other_engine() -> None:
-    program = "import sys, canbao.nightly, canbao.engine, canbao.engine.duckdb; sys.exit('pyspark' in sys.modules)"
+    program = (
+        "import sys, canbao.nightly, canbao.engine, canbao.engine.duckdb, canbao.audit; "
+        "canbao.audit.import_great_expectations(); sys.exit('pyspark' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
