@@ -14,7 +14,7 @@ import shutil
 import sys
 import tomllib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from canbao.gates import BUREAU, Check
 from canbao.paths import package_dir
+from canbao.repeated import find_suspicious
 
 if TYPE_CHECKING:
     import duckdb
@@ -118,6 +119,7 @@ def _run(connection: "duckdb.DuckDBPyConnection", layer: str, rules: Sequence[Ru
     existing = {row[0] for row in connection.cursor().execute("SHOW TABLES").fetchall()}
     outcomes = {rule.check_id: _check(rule, None, None, None) for rule in rules if rule.table not in existing}
     by_id = {rule.check_id: rule for rule in rules if rule.table in existing}
+    suspicious = _find_suspicious(connection, by_id.values())
     definitions = []
     for table in dict.fromkeys(rule.table for rule in by_id.values()):
         asset = source.add_table_asset(table, table_name=table)
@@ -141,6 +143,8 @@ def _run(connection: "duckdb.DuckDBPyConnection", layer: str, rules: Sequence[Ru
                 entry = item.to_json_dict()
                 rule = by_id[entry["expectation_config"]["meta"]["check_id"]]
                 outcomes[rule.check_id] = _judge(rule, entry)
+    for table in suspicious:
+        connection.execute(f"DROP TABLE {table}")
     _scrub(workspace)
     return [outcomes[rule.check_id] for rule in rules]
 
@@ -244,8 +248,24 @@ def _expectation(rule: Rule) -> Any:
 
 
 def _repeated(rule: Rule) -> str:
-    template = (package_dir("expectations") / "sql" / "_repeated_key.sql").read_text(encoding="utf-8")
-    return template.format(key=", ".join(rule.columns)).strip()
+    return _key_query("_repeated_key", rule, suspicious=_suspicious(rule))
+
+
+def _find_suspicious(connection: "duckdb.DuckDBPyConnection", rules: Iterable[Rule]) -> list[str]:
+    """Make the tables of hashes that the queries of repeated keys look into."""
+    unique = [rule for rule in rules if rule.expect == "unique"]
+    for rule in unique:
+        find_suspicious(connection, _key_query("_key_hash", rule), _suspicious(rule))
+    return [_suspicious(rule) for rule in unique]
+
+
+def _suspicious(rule: Rule) -> str:
+    return f"suspicious_{rule.table}"
+
+
+def _key_query(name: str, rule: Rule, **words: str) -> str:
+    text = (package_dir("expectations") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    return text.format(key=", ".join(rule.columns), table=rule.table, **words).strip()
 
 
 def _judge(rule: Rule, entry: Mapping[str, Any]) -> Check:

@@ -22,7 +22,7 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -250,13 +250,16 @@ class StepStore:
         """Names of the steps that were taken over, sorted."""
         return sorted(name for name, made in self._made.items() if made.reused)
 
-    def select_into(self, table: str, sql: str, marks: Sequence[str] | None = None) -> bool:
+    def select_into(
+        self, table: str, sql: str, marks: Sequence[str] | None = None, before: Callable[[], None] | None = None
+    ) -> bool:
         """Make a table of a query over sources and parameters, or take it over; one of that name is replaced.
 
         Args:
             table: Its name.
             sql: The query.
             marks: Of what it reads; None to find out.
+            before: Called where it must be computed, to see to what it reads that rests on the same.
 
         Returns:
             Whether it was taken over.
@@ -274,6 +277,8 @@ class StepStore:
             con.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {read_parquet([path])}")
             return True
         self.need({one.table for one in seen} | references(sql))
+        if before is not None:
+            before()
         con.execute(f"CREATE OR REPLACE TABLE {table} AS\n{sql}")
         kept = self._write(table, key)
         _write(self._folder / f"{key}.json", {"file": kept})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,6 +19,7 @@ from canbao.build import COMPUTED, Step, load_steps
 from canbao.home import fingerprint, read_json
 from canbao.paths import package_dir, quoted, read_parquet, sql_dir, table_files
 from canbao.publish import file_digest, file_digests, joint_digest
+from canbao.repeated import find_suspicious
 from canbao.rules import Rules
 
 if TYPE_CHECKING:
@@ -267,13 +268,19 @@ class Warehouse:
 
     def keep_newest_rows(self, definition: SourceDef) -> None:
         """Makes `superseded_<source>` (row_no) and the view `src_<source>` over `staged_<source>`."""
-        superseded, newest = _newest_rows(definition)
+        superseded = for_source("superseded_row", definition, suspicious="suspicious_key")
+
+        def look() -> None:
+            find_suspicious(self.con, for_source("key_hash", definition), "suspicious_key")
+
         if self.store is None:
+            look()
             self.con.execute(f"CREATE OR REPLACE TABLE superseded_{definition.name} AS\n{superseded}")
         else:
             marks = [self._versions[f"staged_{definition.name}"]]
-            self.store.select_into(f"superseded_{definition.name}", superseded, marks)
-        self.con.execute(f"CREATE VIEW src_{definition.name} AS\n{newest}")
+            self.store.select_into(f"superseded_{definition.name}", superseded, marks, before=look)
+        self.con.execute("DROP TABLE IF EXISTS suspicious_key")
+        self.con.execute(f"CREATE VIEW src_{definition.name} AS\n{for_source('newest_row', definition)}")
 
     def taken_number(self, file_no: int) -> int:
         """The intake's number of a file that has `file_no` here."""
@@ -341,8 +348,9 @@ class Warehouse:
         columns = []
         if "*" in step.order_by:  # else it is not worth planning the step twice
             columns = [row[0] for row in self.con.execute(f"DESCRIBE\n{step.sql}").fetchall()]
-        for part, path in enumerate(paths):
-            with self._part_alone(part, step.reads) if len(paths) > 1 else nullcontext():
+        with self._part_by_part(step, len(paths)) as show:
+            for part, path in enumerate(paths):
+                show(part)
                 self._copy(step.name, f"(\n{step.sql}\n)", columns, step.order_by, path)
         self._have_files(step.name, paths)
         self._written[step.name] = paths
@@ -361,7 +369,7 @@ class Warehouse:
 
     def _have_files(self, table: str, paths: Sequence[Path], schema: str = "main") -> None:
         """Have files as a view; those of a whole table are noted as its own."""
-        self.con.execute(f"CREATE VIEW {schema}.{table} AS FROM {read_parquet(paths)}")
+        self.con.execute(f"CREATE OR REPLACE VIEW {schema}.{table} AS FROM {read_parquet(paths)}")
         if schema == "main":
             self._files[table] = tuple(paths)
 
@@ -372,10 +380,13 @@ class Warehouse:
             return self.write_working(step.name, query, paths[0])
         if step.parts != COMPUTED:
             return self._lay_out(step.name, query, paths)
-        for part, path in enumerate(paths):
-            with self._part_alone(part, step.reads):
-                if not self.write_working(step.name, query, path):
-                    return False
+        with self._part_by_part(step, len(paths)) as show:
+            show(0)
+            if not self.write_working(step.name, query, paths[0]):
+                return False
+            for part, path in enumerate(paths[1:], 1):
+                show(part)
+                self._copy_working(step.name, query, path)
         return True
 
     def _lay_out(self, table: str, query: str, paths: Sequence[Path]) -> bool:
@@ -398,21 +409,29 @@ class Warehouse:
         return True
 
     @contextmanager
-    def _part_alone(self, part: int, tables: Iterable[str]) -> Iterator[None]:
-        """Have queries see only one part's persons in the tables named, of those that have a person_key."""
+    def _part_by_part(self, step: Step, number: int) -> Iterator[Callable[[int], None]]:
+        """Have queries see one part's persons at a time in the tables that a step reads, of those with a person_key.
+
+        Gives what shows a part. A step that is not made in parts sees everything.
+        """
+        if number == 1:
+            yield lambda _: None
+            return
         having = "SELECT table_name FROM duckdb_columns() WHERE schema_name = 'main' AND column_name = 'person_key'"
         of_persons = {name for (name,) in self.con.execute(having).fetchall()}
-        self.con.execute("CREATE SCHEMA part")
-        try:
-            for table in tables:
+
+        def show(part: int) -> None:
+            for table in step.reads:
                 paths = self._files.get(table, ())
-                if len(paths) == self._part_count:
+                if len(paths) == number:
                     self._have_files(table, [paths[part]], "part")
                 elif table in of_persons:
-                    chosen = f"FROM main.{table} WHERE part_of(person_key, {self._part_count}) = {part}"
-                    self.con.execute(f"CREATE VIEW part.{table} AS {chosen}")
-            self.con.execute("SET search_path = 'part,main'")
-            yield
+                    chosen = f"FROM main.{table} WHERE part_of(person_key, {number}) = {part}"
+                    self.con.execute(f"CREATE OR REPLACE VIEW part.{table} AS {chosen}")
+
+        self.con.execute("CREATE SCHEMA part; SET search_path = 'part,main'")
+        try:
+            yield show
         finally:
             self.con.execute("RESET search_path; DROP SCHEMA part CASCADE")
 
@@ -430,8 +449,7 @@ class Warehouse:
         Raises:
             duckdb.IOException: There is no room for it.
         """
-        self._make(table, f"COPY (FROM {source}) TO '{quoted(path)}' ({WORKING_FORMAT})")
-        path.chmod(0o600)
+        self._copy_working(table, source, path)
         meant, got = (
             [row[:2] for row in self.con.execute(f"DESCRIBE FROM {one}").fetchall()]
             for one in (source, read_parquet([path]))
@@ -439,6 +457,10 @@ class Warehouse:
         if meant != got:
             path.unlink()
         return meant == got
+
+    def _copy_working(self, table: str, source: str, path: Path) -> None:
+        self._make(table, f"COPY (FROM {source}) TO '{quoted(path)}' ({WORKING_FORMAT})")
+        path.chmod(0o600)
 
     def gather(self, table: str, query: str) -> None:
         """Makes a temporary table of what a query finds in rows of people; few rows come out of it."""
@@ -554,14 +576,16 @@ def _builtin_divisions(jurisdiction: str) -> pl.DataFrame:
     return pl.DataFrame(schema=dict.fromkeys(("division_code", "division_name", "level", "parent_code"), pl.String))
 
 
-def _newest_rows(definition: SourceDef) -> tuple[str, str]:
-    """The queries of `superseded_<source>` and of `src_<source>`."""
-    words = {"source": definition.name, "key": ", ".join(definition.key), "first_key": definition.key[0]}
-    folder = sql_dir() / "_engine"
-    superseded, newest = (
-        (folder / f"{name}.sql").read_text("utf-8").format(**words) for name in ("superseded_row", "newest_row")
-    )
-    return superseded, newest
+def for_source(name: str, definition: SourceDef, **words: str) -> str:
+    """A query of `sql/_engine` about the rows of one source.
+
+    Args:
+        name: Of the file.
+        definition: The source.
+        words: What else the file leaves open.
+    """
+    words |= {"source": definition.name, "key": ", ".join(definition.key), "first_key": definition.key[0]}
+    return (sql_dir() / "_engine" / f"{name}.sql").read_text("utf-8").format(**words)
 
 
 def _numbered(files: pl.DataFrame, definitions: Mapping[str, SourceDef]) -> pl.DataFrame:

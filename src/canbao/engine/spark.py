@@ -31,9 +31,9 @@ from canbao.engine.duckdb import (
     RunParameters,
     TableFile,
     Warehouse,
-    _newest_rows,
     _numbered,
     _published,
+    for_source,
 )
 from canbao.engine.transpile import spark_type, tables_of, to_spark
 from canbao.errors import UserError
@@ -137,8 +137,9 @@ class SparkWarehouse(Warehouse):
         if f"src_{name}" in self._small:
             super().keep_newest_rows(definition)
             return
-        superseded, newest = _newest_rows(definition)
-        self._compute(f"superseded_{name}", superseded)
+        repeated = for_source("repeated_hash", definition, hashes=for_source("key_hash", definition))
+        self._compute(f"superseded_{name}", for_source("superseded_row", definition, suspicious=f"(\n{repeated}\n)"))
+        newest = for_source("newest_row", definition)
         self.session.sql(to_spark(newest, self.columns)).createOrReplaceTempView(f"src_{name}")
         self._handed.add(f"src_{name}")
         self.con.execute(f"CREATE VIEW src_{name} AS\n{newest}")

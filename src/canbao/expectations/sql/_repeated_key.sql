@@ -1,6 +1,6 @@
--- the keys that a table has more than once; a hash finds the suspicious ones, so that only they are compared as text
+-- the keys that a table has more than once; hashes tell which are suspicious (_key_hash.sql), and only they are compared
 SELECT {key}
 FROM {{batch}}
-WHERE hash({key}) IN (SELECT hash({key}) FROM {{batch}} GROUP BY hash({key}) HAVING count(*) > 1)
+WHERE hash({key}) IN (SELECT key_hash FROM {suspicious})
 GROUP BY {key}
 HAVING count(*) > 1
