@@ -260,7 +260,7 @@ def _find_suspicious(connection: "duckdb.DuckDBPyConnection", rules: Iterable[Ru
 
 
 def _suspicious(rule: Rule) -> str:
-    return f"suspicious_{rule.table}"
+    return "suspicious_" + rule.check_id.replace(".", "_")
 
 
 def _key_query(name: str, rule: Rule, **words: str) -> str:
