@@ -31,6 +31,7 @@ def test_the_built_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         " ? AS division_code, ? AS level, ? AS measure, ? AS value",
         cells,
     )
+    con.execute("CREATE TABLE coverage AS SELECT 'a' AS person_id")  # without most of its key
     con.execute(
         "CREATE TABLE division_now AS SELECT * FROM (VALUES ('500000000000', 1, '500000000000', NULL::VARCHAR, NULL::VARCHAR),"
         " ('500101000000', 2, '500000000000', '500101000000', NULL::VARCHAR)) t(division_code, level, l1, l2, l3)"
@@ -47,7 +48,8 @@ def test_the_built_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         "failed",
         4,
     )  # two measures; the district has neither townships nor a 未落地 row below it
-    assert found["unique.uninsured"] == ("not_computed", None)
+    assert found["unique.uninsured"] == found["unique.coverage"] == ("not_computed", None)
+    assert not [name for (name,) in con.execute("SHOW TABLES").fetchall() if name.startswith("suspicious")]
     assert checks["unique.uninsured"].blocks
     assert "person.name_present" not in checks  # a measure (canbao.quality.catalogue): it never blocks by itself
 
