@@ -302,8 +302,10 @@ def _close(night: Night) -> None:
         state, message = "published", ""
     elif isinstance(error, Blocked):
         state, message = "blocked", str(error)
-    elif isinstance(error, CanbaoError):
+    elif isinstance(error, UserError):
         state, message = "wrong_use", str(error)
+    elif isinstance(error, CanbaoError):
+        state, message = "failed", str(error)
     elif isinstance(error, Exception):
         state, message = "failed", f"程序故障（{type(error).__name__}），未发布任何内容。"
     else:

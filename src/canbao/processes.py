@@ -1,5 +1,10 @@
-"""Processes as Linux counts them, for what measures them from outside."""
+"""Processes: as Linux counts them, for what measures them from outside, and those that work for another."""
 
+import os
+import signal
+import threading
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 
 
@@ -15,3 +20,17 @@ def family(root: int) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def be_a_worker() -> None:
+    """What a process does first that works for another: keep its files private, leave Ctrl-C to it, end with it."""
+    os.umask(0o077)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from canbao.errors import UserError
-from canbao.intake import drop_unused, load_definitions, take_in
+from canbao.intake import drop_unused, load_definitions, readers, take_in
 from canbao.intake import landing as intake_landing
 from canbao.intake.definitions import SourceDef, code_table
 from canbao.intake.headers import normalise
@@ -213,7 +213,7 @@ def test_a_fault_in_one_source_ends_the_reading_of_others(
             given_up.append(source.name)
             raise
 
-    monkeypatch.setattr(intake_landing, "stage_file", stage)
+    monkeypatch.setattr(readers, "stage_file", stage)
     with pytest.raises(MemoryError):
         night()
     assert given_up == ["death"]

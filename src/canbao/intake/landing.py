@@ -4,10 +4,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 from typing import Any
 
 import polars as pl
@@ -16,12 +17,16 @@ from canbao.errors import UserError
 from canbao.intake.definitions import SourceDef, load_definitions
 from canbao.intake.growing import Growing, Look, age, grows, look, mark, second_look, unfinished
 from canbao.intake.problems import FileRefused, Refusal, shown_name, without_numbers
-from canbao.intake.staging import SUFFIXES, StagedPart, quarantine_path, sha256_of, stage_file, staged_path, suffix_of
+from canbao.intake.readers import READ_HERE, Readers
+from canbao.intake.staging import SUFFIXES, StagedPart, quarantine_path, sha256_of, staged_path, suffix_of
 
 MANIFEST = "manifest.json"
 
-# Sources read at a time: a file alone does not keep two cores busy, and each takes some hundred megabytes.
-_AT_A_TIME = 2
+# Sources taken at a time. While two are read, the digest of the third one's next file is made.
+_AT_A_TIME = 3
+
+# Processes that read in a large night: each takes some hundred megabytes.
+_PROCESSES = 2
 
 FILES_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "file_no": pl.Int32,
@@ -175,10 +180,11 @@ def take_in(
                 unknown.add(without_numbers(folder.name))
             else:
                 night.notes.append(f"接收目录下的文件“{shown_name(folder)}”不属于任何来源，未读取。")
-    taken = night.take_all([(definitions[name], found[name]) for name in sorted(found)])
-    for name, reads in taken.items():
-        if [one for one in reads if night.moved(one)]:  # while other files were read
-            taken[name] = night.take(definitions[name], found[name])
+    with closing(night.readers):
+        taken = night.take_all([(definitions[name], found[name]) for name in sorted(found)])
+        for name, reads in taken.items():
+            if [one for one in reads if night.moved(one)]:  # while other files were read
+                taken[name] = night.take(definitions[name], found[name])
     for name in sorted(found):
         night.notes += night.left_out.get(name, ())
     for reads in taken.values():
@@ -262,7 +268,7 @@ class _Night:
         self.left_out: dict[str, list[str]] = {}
         self._progress = on_progress
         self._telling = Lock()
-        self._stop = Event()
+        self.readers = Readers(_PROCESSES, READ_HERE)
         self._seen = seen
         self._quiet = quiet
         self._patience = patience
@@ -291,7 +297,7 @@ class _Night:
                 for done in as_completed(taking.values()):
                     done.result()
             except BaseException:
-                self._stop.set()  # nobody waits for files of gigabytes
+                self.readers.halt()  # nobody waits for files of gigabytes
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return {source.name: taking[source.name].result() for source, _ in found}
@@ -394,7 +400,7 @@ class _Night:
             before = path.stat()
             report.size = before.st_size
             report.sha256 = sha256_of(path)
-            report.parts = stage_file(path, report.sha256, delivery.source, self.store, before=before, stop=self._stop)
+            report.parts = self.readers.stage(path, report.sha256, delivery.source, self.store, before)
         except FileRefused as refused:
             report.refused = refused
         except OSError as error:

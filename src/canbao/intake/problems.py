@@ -34,6 +34,10 @@ class FileRefused(Exception):  # noqa: N818 - it is an answer about a file, not 
         self.code = code
         self.message = message
 
+    def __reduce__(self) -> tuple[type["FileRefused"], tuple[str, str]]:
+        """Survives the way from one process to another."""
+        return type(self), (self.code, self.message)
+
 
 # Why a row is rejected (contract section 2), in the order of precedence; nothing else rejects one.
 TOTAL_ROW, FIELD_COUNT, DAMAGED_CERTNO, BLANK_REQUIRED, UNREADABLE_REQUIRED = range(1, 6)

@@ -12,8 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from threading import Event
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import polars as pl
@@ -63,6 +62,16 @@ class StagedPart:
     notes: list[str] = field(default_factory=list)
 
 
+class Halt(Protocol):
+    """An event of threads or of processes: set, it has reading given up."""
+
+    def is_set(self) -> bool:
+        """Whether it is."""
+
+    def set(self) -> None:
+        """Have it so."""
+
+
 def suffix_of(path: Path) -> str | None:
     """The known kind of a file by its name, or None."""
     name = path.name.lower()
@@ -92,7 +101,7 @@ def stage_file(
     store: Path,
     *,
     before: os.stat_result | None = None,
-    stop: Event | None = None,
+    stop: Halt | None = None,
 ) -> list[StagedPart]:
     """Reads a file into the store, or finds it there.
 
@@ -111,14 +120,12 @@ def stage_file(
         FileRefused: The file cannot be used as a whole; nothing of it is staged.
         Stopped: `stop` was set; nothing of it is staged.
     """
+    kept = find_staged(path, sha256, source, store)
+    if kept is not None:
+        return kept
     kind = suffix_of(path) or ""
-    digest = hashlib.sha256(f"{sha256} {source.fingerprint} {kind} {READER_VERSION}".encode()).hexdigest()
+    digest = _digest(sha256, source, kind)
     folder = store / source.name
-    record = folder / f"{digest}.json"
-    if record.exists():
-        kept = [StagedPart(**part) for part in json.loads(record.read_text(encoding="utf-8"))["parts"]]
-        if all(staged_path(store, source.name, part.digest).exists() for part in kept):
-            return kept
     folder.mkdir(parents=True, exist_ok=True)
     before = before or path.stat()
     writer = partial(_Writer, folder, source, stop=stop)
@@ -132,8 +139,23 @@ def stage_file(
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise FileRefused("changing", "文件在读取过程中发生了变化，可能还在传送。请等传送完成后重新运行。")
-    _replace_text(record, json.dumps({"parts": [asdict(part) for part in parts]}, ensure_ascii=False))
+    _replace_text(
+        folder / f"{digest}.json", json.dumps({"parts": [asdict(part) for part in parts]}, ensure_ascii=False)
+    )
     return parts
+
+
+def find_staged(path: Path, sha256: str, source: SourceDef, store: Path) -> list[StagedPart] | None:
+    """What stage_file has put into the store for these bytes; None where it has not."""
+    record = store / source.name / f"{_digest(sha256, source, suffix_of(path) or '')}.json"
+    if not record.exists():
+        return None
+    kept = [StagedPart(**part) for part in json.loads(record.read_text(encoding="utf-8"))["parts"]]
+    return kept if all(staged_path(store, source.name, part.digest).exists() for part in kept) else None
+
+
+def _digest(sha256: str, source: SourceDef, kind: str) -> str:
+    return hashlib.sha256(f"{sha256} {source.fingerprint} {kind} {READER_VERSION}".encode()).hexdigest()
 
 
 def _stage_workbook(path: Path, source: SourceDef, digest: str, writer: Callable[[str], "_Writer"]) -> list[StagedPart]:
@@ -165,7 +187,7 @@ class Stopped(Exception):  # noqa: N818 - whoever stopped the reading has the fa
 class _Writer:
     """Writes the rows of one part under temporary names and moves them into place when all are written."""
 
-    def __init__(self, folder: Path, source: SourceDef, digest: str, *, stop: Event | None = None) -> None:
+    def __init__(self, folder: Path, source: SourceDef, digest: str, *, stop: Halt | None = None) -> None:
         self._folder = folder
         self._source = source
         self._digest = digest
@@ -240,7 +262,7 @@ def _layout(layout: Layout | CsvFile) -> Layout:
     return layout.layout if isinstance(layout, CsvFile) else layout
 
 
-def _ahead(batches: Iterator[Batch], stop: Event | None) -> Iterator[Batch]:
+def _ahead(batches: Iterator[Batch], stop: Halt | None) -> Iterator[Batch]:
     """The same batches, the next one being read while the present one is judged.
 
     Raises:

@@ -11,6 +11,7 @@ from canbao.errors import UserError
 from canbao.home import Home
 from canbao.loop.state import LIST, Batch, Loop
 from canbao.portal.divisions import DivisionTree
+from canbao.processes import be_a_worker
 from canbao.settings import load_settings
 
 VISITING, ZERO_REPORT = "入户核实表", "零报告"
@@ -42,7 +43,7 @@ def write_files(home: Home, batches: Sequence[Batch], out: Path, *, processes: i
     workers = processes or min(len(chunks), os.cpu_count() or 1)
     if workers <= 1 or len(chunks) <= 2:
         return sum(_write(home.root, chunk, out) for chunk in chunks)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=be_a_worker) as pool:
         return sum(pool.map(_write, [home.root] * len(chunks), chunks, [out] * len(chunks)))
 
 

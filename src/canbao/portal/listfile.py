@@ -6,14 +6,10 @@ opens it: UTF-8 with BOM, CRLF, numbers of certificates kept as text by a tab in
 
 import os
 import re
-import signal
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from multiprocessing import parent_process
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +21,7 @@ from canbao.portal.scope import Scope
 from canbao.portal.serials import Tracer, mark_number
 from canbao.portal.store import Broken, Publication
 from canbao.portal.words import word
+from canbao.processes import be_a_worker
 from canbao.reports.office import Book, Cells, chinese_date, clean_text, starts_formula
 from canbao.reports.stamps import verdict_text
 
@@ -106,18 +103,9 @@ class ShortError(RuntimeError):
 
 
 def start_worker() -> None:
-    """What a process does before its first file: keep its files private, stay behind the pages, end with the portal."""
-    os.umask(0o077)
-    os.nice(5)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the portal's
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            wait([parent.sentinel])
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    """What a process does before its first file."""
+    be_a_worker()
+    os.nice(5)  # stay behind the pages
 
 
 @lru_cache(maxsize=1)
