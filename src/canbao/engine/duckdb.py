@@ -179,6 +179,8 @@ class Warehouse:
         # In memory tables are written once and read a few times: compressing them into a file doubled the build's time.
         # What exceeds the limit spills into the folder.
         self.con = duckdb.connect(":memory:", config=config)
+        # What Python fetches piece by piece is computed by one core alone where only little of it may wait.
+        self.con.execute("SET streaming_buffer_size = '128MB'")
         for script in sorted((sql_dir() / "_engine").glob("duckdb_*.sql")):
             self.con.execute(script.read_text("utf-8"))
 
