@@ -7,7 +7,6 @@
 --   known_from_birth: a child of the birth records whom the population does not know (contract 3.3)
 SELECT
     i.person_key,
-    k.source_bits,
     p.person_key IS NOT NULL AS in_population,
     coalesce(p.psn_name, b.psn_name, n.psn_name) AS psn_name,
     coalesce(CASE WHEN p.gend IN ('1', '2') THEN p.gend END, i.number_gend, b.gend, p.gend) AS gend,
@@ -26,7 +25,6 @@ SELECT
     b.mother_name,
     b.person_key IS NOT NULL AND p.person_key IS NULL AS known_from_birth
 FROM person_identity AS i
-INNER JOIN person_key AS k ON i.person_key = k.person_key
 CROSS JOIN run
 LEFT JOIN population_person AS p ON i.person_key = p.person_key
 LEFT JOIN birth_person AS b ON i.person_key = b.person_key

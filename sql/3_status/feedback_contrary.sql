@@ -24,12 +24,13 @@ claim AS (
         f.in_force,
         s.status,
         s.death_source,
-        s.source_bits,
+        k.source_bits,
         s.in_custody,
         s.is_unpaid,
         coalesce(s.resd_status, '1') AS resd_status
     FROM feedback_row AS f
     INNER JOIN person_status AS s ON f.person_key = s.person_key
+    INNER JOIN person_key AS k ON f.person_key = k.person_key
     WHERE f.is_known_reason AND NOT list_contains(f.agrees, s.status)
 ),
 

@@ -95,7 +95,7 @@ SELECT
             mark_with(
                 mark_with(
                     mark_with(
-                        mark_with(mark_with((s.source_bits & 8241)::BIGINT, text_no(s.resd_code)), text_no(s.live_code)),
+                        mark_with(mark_with((k.source_bits & 8241)::BIGINT, text_no(s.resd_code)), text_no(s.live_code)),
                         text_no(s.resd_status)
                     ),
                     day_no(s.brdy)
@@ -111,7 +111,8 @@ FROM person_status AS s
 CROSS JOIN run
 INNER JOIN person_identity AS i ON s.person_key = i.person_key
 INNER JOIN ledger_person AS c ON s.person_key = c.person_key
-INNER JOIN source_set AS b ON s.source_bits = b.source_bits
+INNER JOIN person_key AS k ON s.person_key = k.person_key
+INNER JOIN source_set AS b ON k.source_bits = b.source_bits
 LEFT JOIN further AS r ON s.person_key = r.person_key
 LEFT JOIN person_tag AS p ON s.person_key = p.person_key
 LEFT JOIN tag_set AS t ON p.tag_bits = t.tag_bits

@@ -9,7 +9,6 @@ WITH
 judged AS (
     SELECT
         f.person_key,
-        f.source_bits,
         f.psn_name,
         f.gend,
         f.brdy,

@@ -81,7 +81,8 @@ FROM person_status AS s
 CROSS JOIN run
 INNER JOIN person_identity AS i ON s.person_key = i.person_key
 INNER JOIN person_fact AS p ON s.person_key = p.person_key
-INNER JOIN source_set AS b ON s.source_bits = b.source_bits
+INNER JOIN person_key AS k ON s.person_key = k.person_key
+INNER JOIN source_set AS b ON k.source_bits = b.source_bits
 LEFT JOIN stopped AS r ON s.person_key = r.person_key
 LEFT JOIN last_insured AS l ON s.person_key = l.person_key
 LEFT JOIN contact AS c ON s.person_key = c.person_key

@@ -42,9 +42,10 @@ counted AS (
         count(*) FILTER (i.cert_check IN ('bad_check', 'bad_format')) AS bad_numbers,
         count(*) FILTER (q.person_key IS NOT NULL) AS dead_but_normal,
         count(*) FILTER (s.is_unpaid) AS normal_unpaid,
-        count(*) FILTER (s.source_bits & 16 <> 0) AS enrolled
+        count(*) FILTER (k.source_bits & 16 <> 0) AS enrolled
     FROM person_status AS s
     INNER JOIN person_identity AS i ON s.person_key = i.person_key
+    INNER JOIN person_key AS k ON s.person_key = k.person_key
     INNER JOIN division_place AS d ON s.resd_code = d.code AND d.in_city
     LEFT JOIN (
         SELECT DISTINCT x.person_key
