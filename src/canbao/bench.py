@@ -50,7 +50,7 @@ def bench(arguments: argparse.Namespace) -> int:
         "gates_seconds": round(gates, 2),
         "gates_share": round(gates / night["seconds"], 4),
         "night_peak_mb": night["peak_mb"],
-        "flow_server_peak_mb": night["others_peak_mb"],
+        "others_peak_mb": night["others_peak_mb"],
         "bytes_published": _bytes((night_home / "published" / "current").resolve()) if night["status"] == 0 else 0,
         "bytes_staged": _bytes(night_home / "staged"),
         "exit_status": night["status"],
@@ -151,7 +151,7 @@ def _lines(figures: dict[str, Any]) -> list[str]:
         f"   written {figures['floor_bytes_written'] / mb:,.0f} MB"
         f"   (before the night {figures['floors'][0]:.2f} s, after it {figures['floors'][-1]:.2f} s)",
         f"night        {figures['night_seconds']:8.2f} s   peak {figures['night_peak_mb']:,} MB"
-        f" (flow server besides: {figures['flow_server_peak_mb']:,} MB)"
+        f" (largest process beside it: {figures['others_peak_mb']:,} MB)"
         f"   published {figures['bytes_published'] / mb:,.0f} MB, staged {figures['bytes_staged'] / mb:,.0f} MB",
         f"ratio        {figures['ratio']:8.2f}     exit status {figures['exit_status']}",
         f"gates        {figures['gates_seconds']:8.2f} s   {figures['gates_share']:.1%} of the night"
