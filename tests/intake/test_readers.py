@@ -79,7 +79,7 @@ def test_the_same_comes_of_files_that_other_processes_read(
     here = Read(take_in([landing], AS_OF, tmp_path / "staged"))
     kept = staged(here, tmp_path / "staged")
     (tmp_path / "staged").rename(tmp_path / "kept")
-    monkeypatch.setattr(intake_landing, "READ_HERE", 0)
+    monkeypatch.setattr(intake_landing, "_READ_HERE", 0)
     apart = Read(take_in([landing], AS_OF, tmp_path / "staged"))
     assert staged(apart, tmp_path / "staged") == kept
     assert apart.result.files.equals(here.result.files)
@@ -99,7 +99,7 @@ def test_no_process_is_begun_for_little_or_for_what_is_staged(
     deliver("target", OF_EACH_KIND["utf-8.csv"])
     monkeypatch.setattr("canbao.intake.readers.ProcessPoolExecutor", none)
     first = night()
-    monkeypatch.setattr(intake_landing, "READ_HERE", 0)
+    monkeypatch.setattr(intake_landing, "_READ_HERE", 0)
     assert night().rows() == first.rows()
     assert len(first.rows()) == 1
 
@@ -147,7 +147,7 @@ def test_a_night_that_is_killed_takes_its_processes_with_it(deliver: Put, landin
         "import datetime, pathlib\n"
         "from canbao.intake import landing, take_in\n"
         "if __name__ == '__main__':\n"
-        "    landing.READ_HERE = 0\n"
+        "    landing._READ_HERE = 0\n"
         f"    take_in([pathlib.Path({str(landing)!r})], datetime.date({AS_OF:%Y, %-m, %-d}), pathlib.Path({str(store)!r}))\n",
         encoding="utf-8",
     )

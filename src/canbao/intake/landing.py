@@ -17,7 +17,7 @@ from canbao.errors import UserError
 from canbao.intake.definitions import SourceDef, load_definitions
 from canbao.intake.growing import Growing, Look, age, grows, look, mark, second_look, unfinished
 from canbao.intake.problems import FileRefused, Refusal, shown_name, without_numbers
-from canbao.intake.readers import READ_HERE, Readers
+from canbao.intake.readers import Readers
 from canbao.intake.staging import SUFFIXES, StagedPart, quarantine_path, sha256_of, staged_path, suffix_of
 
 MANIFEST = "manifest.json"
@@ -27,6 +27,9 @@ _AT_A_TIME = 3
 
 # Processes that read in a large night: each takes some hundred megabytes.
 _PROCESSES = 2
+
+# Bytes read before any of these is begun, which takes most of a second.
+_READ_HERE = 256 << 20
 
 FILES_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "file_no": pl.Int32,
@@ -268,7 +271,7 @@ class _Night:
         self.left_out: dict[str, list[str]] = {}
         self._progress = on_progress
         self._telling = Lock()
-        self.readers = Readers(_PROCESSES, READ_HERE)
+        self.readers = Readers(_PROCESSES, _READ_HERE)
         self._seen = seen
         self._quiet = quiet
         self._patience = patience

@@ -16,9 +16,6 @@ from canbao.intake.definitions import SourceDef
 from canbao.intake.staging import Halt, StagedPart, find_staged, stage_file
 from canbao.processes import be_a_worker
 
-READ_HERE = 256 << 20
-"""Bytes that this process reads before it has others read: to begin a process takes most of a second."""
-
 _halt: Halt | None = None
 """Of a process that reads: set by the one that began it."""
 
@@ -28,10 +25,10 @@ class Readers:
 
     Args:
         processes: How many, if any are begun.
-        read_here: Bytes to read before.
+        read_here: Bytes that this process reads before it has others read.
     """
 
-    def __init__(self, processes: int, read_here: int = READ_HERE) -> None:
+    def __init__(self, processes: int, read_here: int) -> None:
         self._processes = processes
         self._left = read_here
         self._lock = Lock()

@@ -123,8 +123,7 @@ def stage_file(
     kept = find_staged(path, sha256, source, store)
     if kept is not None:
         return kept
-    kind = suffix_of(path) or ""
-    digest = _digest(sha256, source, kind)
+    kind, digest = suffix_of(path), _digest(path, sha256, source)
     folder = store / source.name
     folder.mkdir(parents=True, exist_ok=True)
     before = before or path.stat()
@@ -147,15 +146,16 @@ def stage_file(
 
 def find_staged(path: Path, sha256: str, source: SourceDef, store: Path) -> list[StagedPart] | None:
     """What stage_file has put into the store for these bytes; None where it has not."""
-    record = store / source.name / f"{_digest(sha256, source, suffix_of(path) or '')}.json"
+    record = store / source.name / f"{_digest(path, sha256, source)}.json"
     if not record.exists():
         return None
     kept = [StagedPart(**part) for part in json.loads(record.read_text(encoding="utf-8"))["parts"]]
     return kept if all(staged_path(store, source.name, part.digest).exists() for part in kept) else None
 
 
-def _digest(sha256: str, source: SourceDef, kind: str) -> str:
-    return hashlib.sha256(f"{sha256} {source.fingerprint} {kind} {READER_VERSION}".encode()).hexdigest()
+def _digest(path: Path, sha256: str, source: SourceDef) -> str:
+    known = f"{sha256} {source.fingerprint} {suffix_of(path) or ''} {READER_VERSION}"
+    return hashlib.sha256(known.encode()).hexdigest()
 
 
 def _stage_workbook(path: Path, source: SourceDef, digest: str, writer: Callable[[str], "_Writer"]) -> list[StagedPart]:
