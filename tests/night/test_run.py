@@ -10,11 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from canbao import nightly
+from canbao.errors import CanbaoError
 from tests.night import tiny
 
 from .conftest import AS_OF, COMMAND, Landing, number
@@ -348,6 +351,15 @@ def test_a_stopped_night_lays_out_what_was_rejected(night: Call, landing: Landin
     assert "enrollment,2026-03-30,b.csv,拒收" in files
     assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_a_fault_that_has_words_is_no_wrong_use_and_says_them(landing: Landing, home: Path) -> None:
+    options = nightly.Options(landing=landing.root, home=home, as_of=date.fromisoformat(AS_OF))
+    with pytest.raises(CanbaoError), nightly.open_night(options):
+        raise CanbaoError("内存不足，请腾出内存后重新运行。")
+    (record,) = (json.loads(path.read_text()) for path in (home / "runs").glob("*.json"))
+    assert (record["state"], record["message"]) == ("failed", "内存不足，请腾出内存后重新运行。")
+    assert current(home) is None
 
 
 def test_rows_that_a_later_one_replaces_are_counted(night: Call, landing: Landing, home: Path) -> None:
