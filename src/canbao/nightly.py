@@ -34,10 +34,14 @@ if TYPE_CHECKING:
     from canbao.intake.growing import Look
     from canbao.quality.catalogue import Measure
     from canbao.quality.releases import Release
+    from canbao.reports import BookWriters
     from canbao.stepstore import Anew, StepStore
 
 STAGES = ("land", "stage", "check", "build", "audit", "publish")
 """In this order; each is a function of this module that takes the night."""
+
+_LARGE_LEDGER = 200_000
+"""Rows of the ledger from which on its workbooks are worth processes of their own; a city's villages make a million."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ class Night:
     store_: "StepStore | Anew | None" = None
     reused: list[str] = field(default_factory=list)
     draft_: publish.Draft | None = None
+    writers: "BookWriters | None" = None
     previous: Path | None = None
     seen: "Look | None" = None
     released: dict[str, "Release"] = field(default_factory=dict)
@@ -295,6 +300,8 @@ def _verify(options: Options) -> None:
 
 
 def _close(night: Night) -> None:
+    if night.writers is not None:
+        night.writers.close()
     if night.warehouse_ is not None:
         night.warehouse_.close()
     error = night.error
@@ -453,6 +460,7 @@ def audit_built(night: Night) -> int:
     """
     from canbao.build import load_steps
 
+    _begin_workbooks(night)
     made = {step.name for step in load_steps()}
     rules = [rule for rule in audit.load_suite("built") if rule.table in made]
     before = len(night.checks)
@@ -460,6 +468,15 @@ def audit_built(night: Night) -> int:
     _add(night, measures.checks(night, night.suite_folder))
     night.stop_if_blocked("编制结果")
     return len(night.checks) - before
+
+
+def _begin_workbooks(night: Night) -> None:
+    """Have processes ready for a ledger of many rows: until they are asked they begin, and read it."""
+    from canbao import reports
+
+    files = night.warehouse.written("ledger")
+    if len(files) == 1 and night.warehouse.count("ledger") >= _LARGE_LEDGER:
+        night.writers = reports.BookWriters(files[0])
 
 
 def publish_tables(night: Night) -> int:
@@ -588,9 +605,10 @@ def _reports(night: Night) -> None:
                 header=reports.ReportHeader(version=night.run_id),
                 stamps=stamps,
                 on_progress=night.say,
+                writers=night.writers,
             )
 
-    # the pages are made while the workbooks are packed, which leaves the interpreter free for them
+    # the pages are made while others write the workbooks, or pack them, which leaves the interpreter free
     with ThreadPoolExecutor(1, "workbooks") as aside:
         books = aside.submit(workbooks)
         with night.timed("publish", "brief"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import date
+from multiprocessing import active_children
 from pathlib import Path
 
 import duckdb
@@ -359,6 +361,30 @@ def test_a_fault_that_has_words_is_no_wrong_use_and_says_them(landing: Landing, 
         raise CanbaoError("内存不足，请腾出内存后重新运行。")
     (record,) = (json.loads(path.read_text()) for path in (home / "runs").glob("*.json"))
     assert (record["state"], record["message"]) == ("failed", "内存不足，请腾出内存后重新运行。")
+    assert current(home) is None
+
+
+@pytest.mark.parametrize("stage", ["audit", "publish"])
+def test_what_writes_workbooks_ends_with_a_night_that_does_not_publish(
+    landing: Landing, home: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    importlib.import_module("canbao.engine.duckdb")  # it takes the real steps' name with it
+    tiny.install(monkeypatch.setattr)
+    tiny.without_flow_engine(monkeypatch.setattr)
+    monkeypatch.setattr(nightly, "_LARGE_LEDGER", 1)
+    begun: list[object] = []
+
+    def fail(*_: object, **__: object) -> None:
+        begun.extend(active_children())
+        raise CanbaoError("内存不足，请腾出内存后重新运行。")
+
+    monkeypatch.setattr(*((nightly.measures, "checks") if stage == "audit" else (nightly.publish, "commit")), fail)
+    landing.population().enrollment().payments()
+    options = nightly.Options(landing=landing.root, home=home, as_of=date.fromisoformat(AS_OF))
+    with pytest.raises(CanbaoError), nightly.open_night(options) as one:
+        nightly.run(one)
+    assert len(begun) == 2
+    assert not active_children()
     assert current(home) is None
 
 

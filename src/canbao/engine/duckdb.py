@@ -69,7 +69,7 @@ MANY_ROWS = 2_000_000
 leave the queries no room, and be moved to disk and back: 3.4 million people took 9.5 GB, or 5.9 GB and what was moved,
 where files take 3.6 GB and no more processor time."""
 
-ROWS_OF_A_PART = 40_000_000
+ROWS_OF_A_PART = 20_000_000
 """Rows of all sources, so many of which make a part of those tables that are made in parts (canbao.build): joins and
 groupings of so many people stay in memory. One part: no parts."""
 

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from canbao.reports.ledger import ReportHeader, write_ledger_workbooks
     from canbao.reports.rulebook import write_rule_book
     from canbao.reports.stamps import release_lines, stamp_lines, verdict_line
+    from canbao.reports.writers import BookWriters
 
 __all__ = [
+    "BookWriters",
     "ReportHeader",
     "load_definition",
     "release_lines",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "BookWriters": "writers",
     "ReportHeader": "ledger",
     "load_definition": "brief",
     "release_lines": "stamps",

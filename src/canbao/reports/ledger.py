@@ -9,15 +9,19 @@ sheet, also where they do not.
 import datetime as dt
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from canbao.reports import office
 from canbao.reports.layout import Basis, Column, Formula, Table, load_layout
+
+if TYPE_CHECKING:
+    from canbao.reports.writers import BookWriters
 
 _LETTERS = "甲乙丙丁戊"
 _NAME_WIDTHS = {2: 13.0, 3: 16.0, 4: 24.0}
@@ -59,6 +63,7 @@ def write_ledger_workbooks(
     header: ReportHeader,
     stamps: Sequence[str] = (),
     on_progress: Callable[[str], None] | None = None,
+    writers: "BookWriters | None" = None,
 ) -> list[Path]:
     """Write the ledger as one workbook for the city and one per district.
 
@@ -70,31 +75,40 @@ def write_ledger_workbooks(
         header: What stands on top.
         stamps: Lines about the quality of the data, printed on every sheet.
         on_progress: Told the name of each finished workbook.
+        writers: Processes that have the ledger and write it; else this one does.
 
     Returns:
         The files, the city's first, then the districts in the order of their codes.
 
     Raises:
         ValueError: The table has no city, more than one year or date, or two values for one measure of a division.
+        CanbaoError: A process of `writers` was ended from outside.
 
     Contract 3.6, 3.7; U45 to U48.
     """
-    frame = pl.read_parquet(ledger) if isinstance(ledger, Path) else ledger
-    data = _Ledger.of(frame)
     folder = out / "ledger"
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    with (
-        tempfile.TemporaryDirectory(dir=folder, prefix=".tmp-") as tmp,
-        # Making rows and packing them leave the interpreter's lock, so threads do.
-        ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool,
-    ):
-        books = [_Workbook(data, code, header, stamps, Path(tmp)) for code in [data.city, *data.districts()]]
-        for path in pool.map(lambda book: book.write(folder), books):
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".tmp-") as tmp:
+        if writers is None:
+            frame = pl.read_parquet(ledger) if isinstance(ledger, Path) else ledger
+            paths = _written_here(Ledger.of(frame), folder, Path(tmp), header, stamps)
+        else:
+            paths = writers.write(folder, Path(tmp), header, stamps)
+        for path in paths:
             written.append(path)
             if on_progress:
                 on_progress(path.name)
     return written
+
+
+def _written_here(
+    data: "Ledger", folder: Path, tmp: Path, header: ReportHeader, stamps: Sequence[str]
+) -> Iterator[Path]:
+    # Making rows and packing them leave the interpreter's lock, so threads do.
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        books = [Workbook(data, code, header, stamps, tmp) for code in data.books()]
+        yield from pool.map(lambda book: book.write(folder), books)
 
 
 # ---------------------------------------------------------------------------------------------- the figures
@@ -114,7 +128,7 @@ class _Block:
 
 
 @dataclass(frozen=True)
-class _Ledger:
+class Ledger:
     """The table, wide: one row per basis and division, one column per measure, with its place in the tree."""
 
     year: int
@@ -126,7 +140,12 @@ class _Ledger:
     names: dict[str, str]
 
     @classmethod
-    def of(cls, frame: pl.DataFrame) -> "_Ledger":
+    def of(cls, frame: pl.DataFrame) -> "Ledger":
+        """Of the long table, as `write_ledger_workbooks` has it.
+
+        Raises:
+            ValueError: It is not of one city, year and date, or has two values for one measure of a division.
+        """
         heads = frame.select("insu_year", "as_of").unique()
         cities = frame.filter(pl.col("level") == 1)["division_code"].unique().to_list()
         if heads.height != 1 or len(cities) != 1:
@@ -173,6 +192,10 @@ class _Ledger:
         """Codes of the districts, in order."""
         rows = [w.filter((pl.col("level") == 2) & ~pl.col("unallocated")) for w in self.wide.values()]
         return sorted({code for part in rows for code in part["division_code"]})
+
+    def books(self) -> list[str]:
+        """Codes of the divisions that have a workbook: the city, then its districts."""
+        return [self.city, *self.districts()]
 
     def own(self, basis: str, code: str) -> pl.DataFrame:
         """The one row of a division."""
@@ -258,10 +281,18 @@ class _Facts:
     balance: list[tuple[Column, str]]
 
 
-class _Workbook:
-    """Writes the workbook of one division."""
+class Workbook:
+    """The workbook of one division.
 
-    def __init__(self, data: _Ledger, code: str, header: ReportHeader, stamps: Sequence[str], tmp: Path) -> None:
+    Args:
+        data: The ledger.
+        code: The division, one of `Ledger.books`.
+        header: What stands on top.
+        stamps: Lines that are printed on every sheet.
+        tmp: Folder for rows that wait to be packed.
+    """
+
+    def __init__(self, data: Ledger, code: str, header: ReportHeader, stamps: Sequence[str], tmp: Path) -> None:
         self.data, self.code, self.header, self.stamps, self.tmp = data, code, header, list(stamps), tmp
         self.area = data.names[code]
         every = {m for ms in data.measures.values() for m in ms}
@@ -278,10 +309,12 @@ class _Workbook:
         return any((w["level"] == level).any() for w in self.data.wide.values())
 
     def title(self, bracket: str = "") -> str:
+        """What it is called, with a word in brackets where there is one."""
         words = self.layout.title.format(area=self.area, year=self.data.year, insurance=self.header.insurance)
         return f"{words}（{bracket}）" if bracket else words
 
     def write(self, folder: Path) -> Path:
+        """Write it into a folder and return its place."""
         short = self.code[:6] if self.code.endswith("000000") else self.code
         name = office.file_name(self.layout.file_name.format(code=short, area=self.area))
         book = office.Book(
