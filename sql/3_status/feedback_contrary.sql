@@ -1,6 +1,7 @@
 -- title: 与部门数据矛盾的核实 / answers that a department's data contradict
 -- grain: one row per such returned row
 -- rules: LED-1, LED-7
+-- joins: as written
 -- columns:
 --   source: whose data; which sources can contradict an answer, and after how many days, says code_reason_class
 --
@@ -22,16 +23,25 @@ claim AS (
         f.checked_after,
         f.checked_by,
         f.in_force,
-        s.status,
-        s.death_source,
+        f.status,
+        f.death_source,
         k.source_bits,
-        s.in_custody,
-        s.is_unpaid,
-        coalesce(s.resd_status, '1') AS resd_status
-    FROM feedback_row AS f
-    INNER JOIN person_status AS s ON f.person_key = s.person_key
-    INNER JOIN person_key AS k ON f.person_key = k.person_key
-    WHERE f.is_known_reason AND NOT list_contains(f.agrees, s.status)
+        f.in_custody,
+        f.is_unpaid,
+        f.resd_status
+    FROM person_key AS k
+    INNER JOIN (
+        SELECT
+            f.*,
+            s.status,
+            s.death_source,
+            s.in_custody,
+            s.is_unpaid,
+            coalesce(s.resd_status, '1') AS resd_status
+        FROM person_status AS s
+        INNER JOIN feedback_row AS f ON s.person_key = f.person_key
+        WHERE f.is_known_reason AND NOT list_contains(f.agrees, s.status)
+    ) AS f ON k.person_key = f.person_key
 ),
 
 -- an open claim and a source that can contradict it, where that source has delivered since
@@ -92,19 +102,19 @@ told AS (
     UNION ALL
     -- a dead person at school, with a new job, with a payment of a later day
     SELECT c.row_no, c.source, 5
-    FROM open_claim AS c
-    INNER JOIN student_person AS p ON c.person_key = p.person_key AND p.at_school
-    WHERE c.source = 'student' AND c.says = 'dead'
+    FROM student_person AS p
+    INNER JOIN open_claim AS c ON p.person_key = c.person_key
+    WHERE p.at_school AND c.source = 'student' AND c.says = 'dead'
     UNION ALL
     SELECT c.row_no, 'employment', 6
-    FROM claim AS c
-    INNER JOIN employment_row AS e ON c.person_key = e.person_key AND c.found_date < e.begn_date
+    FROM employment_row AS e
+    INNER JOIN claim AS c ON e.person_key = c.person_key AND e.begn_date > c.found_date
     WHERE c.in_force AND c.says = 'dead' AND list_contains(c.checked_by, 'employment')
     UNION ALL
     SELECT c.row_no, 'tax_payment', 7
-    FROM claim AS c
-    INNER JOIN payment_row AS p ON c.person_key = p.person_key AND c.found_date < p.paid_date AND p.amount > 0
-    WHERE c.in_force AND c.says = 'dead' AND list_contains(c.checked_by, 'tax_payment')
+    FROM payment_row AS p
+    INNER JOIN claim AS c ON p.person_key = c.person_key AND p.paid_date > c.found_date
+    WHERE p.amount > 0 AND c.in_force AND c.says = 'dead' AND list_contains(c.checked_by, 'tax_payment')
 )
 
 SELECT row_no, source

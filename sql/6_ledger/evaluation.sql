@@ -39,14 +39,17 @@ counted AS (
     SELECT
         coalesce(d.l2, '') AS l2,
         count(*) AS persons,
-        count(*) FILTER (i.cert_check IN ('bad_check', 'bad_format')) AS bad_numbers,
+        count(*) FILTER (i.person_key IS NOT NULL) AS bad_numbers,
         count(*) FILTER (q.person_key IS NOT NULL) AS dead_but_normal,
         count(*) FILTER (s.is_unpaid) AS normal_unpaid,
-        count(*) FILTER (k.source_bits & 16 <> 0) AS enrolled
+        count(*) FILTER (k.person_key IS NULL) AS enrolled
     FROM person_status AS s
-    INNER JOIN person_identity AS i ON s.person_key = i.person_key
-    INNER JOIN person_key AS k ON s.person_key = k.person_key
     INNER JOIN division_place AS d ON s.resd_code = d.code AND d.in_city
+    -- few have a bad number, and most are enrolled: who is not is looked up
+    LEFT JOIN (
+        SELECT person_key FROM person_identity WHERE cert_check IN ('bad_check', 'bad_format')
+    ) AS i ON s.person_key = i.person_key
+    LEFT JOIN (SELECT person_key FROM person_key WHERE source_bits & 16 = 0) AS k ON s.person_key = k.person_key
     LEFT JOIN (
         SELECT DISTINCT x.person_key
         FROM anomaly AS a
