@@ -16,10 +16,6 @@ from canbao.intake.definitions import SourceDef
 from canbao.intake.staging import Halt, StagedPart, find_staged, stage_file
 from canbao.processes import be_a_worker
 
-_KEEP_FREED = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1,background_thread:false")
-"""Has Polars keep the memory that a block of rows has left for the next block, in processes that begin from now on. To
-give it back and ask for it anew is a twentieth of the reading; a process that reads ends with it."""
-
 _halt: Halt | None = None
 """Of a process that reads: set by the one that began it."""
 
@@ -81,7 +77,6 @@ class Readers:
             if self._left >= 0 or self._halts[0].is_set():
                 return None
             if self._pool is None:
-                os.environ.setdefault(*_KEEP_FREED)
                 context = get_context("spawn")
                 self._halts.append(context.Event())
                 self._pool = ProcessPoolExecutor(
