@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -81,3 +83,10 @@ def nothing_waits_for_the_disk() -> Iterator[None]:
         patch.setattr(os, "fsync", lambda _: None)
         patch.setattr(sqlite3, "connect", connect_unsynced)
         yield
+
+
+@pytest.fixture
+def own_processes() -> Callable[[], list[BaseProcess]]:
+    """Tells the processes that a test has begun and that live on; those that were there serve other tests."""
+    others = active_children()
+    return lambda: [one for one in active_children() if one not in others]

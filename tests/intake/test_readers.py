@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
 
@@ -26,6 +26,7 @@ from .conftest import AS_OF, Read
 
 Put = Callable[..., Path]
 Night = Callable[..., Read]
+Begun = Callable[[], list[BaseProcess]]
 
 TARGET = "insu_year,division_code,target_persons\n"
 ROW = "2026,500103,{}\n"
@@ -72,7 +73,7 @@ def begun(store: Path) -> None:
 
 
 def test_the_same_comes_of_files_that_other_processes_read(
-    deliver: Put, landing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    deliver: Put, landing: Path, tmp_path: Path, own_processes: Begun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, content in OF_EACH_KIND.items():
         deliver("target", content, name)
@@ -87,7 +88,7 @@ def test_the_same_comes_of_files_that_other_processes_read(
     assert apart.result.quarantine_paths == here.result.quarantine_paths
     assert sorted(here.codes()) == ["cut_off", "cut_off", "empty", "encoding", "missing_columns"]
     assert len(kept) == 5
-    assert not active_children()
+    assert not own_processes()
 
 
 def test_no_process_is_begun_for_little_or_for_what_is_staged(
@@ -124,13 +125,13 @@ def test_reading_is_given_up_in_another_process(deliver: Put, tmp_path: Path) ->
     assert not list(store.rglob("*.*"))
 
 
-def test_a_process_that_is_killed_ends_the_night_with_words(deliver: Put, tmp_path: Path) -> None:
+def test_a_process_that_is_killed_ends_the_night_with_words(deliver: Put, tmp_path: Path, own_processes: Begun) -> None:
     path, store = long_file(deliver), tmp_path / "staged"
     with closing(Readers(1, 0)) as readers:
 
         def kill() -> None:
             begun(store)
-            active_children()[0].kill()
+            own_processes()[0].kill()
 
         killer = Thread(target=kill)
         killer.start()

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import date
-from multiprocessing import active_children
 from pathlib import Path
 
 import duckdb
@@ -366,7 +365,7 @@ def test_a_fault_that_has_words_is_no_wrong_use_and_says_them(landing: Landing, 
 
 @pytest.mark.parametrize("stage", ["audit", "publish"])
 def test_what_writes_workbooks_ends_with_a_night_that_does_not_publish(
-    landing: Landing, home: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+    landing: Landing, home: Path, own_processes: Callable[[], list[object]], monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     importlib.import_module("canbao.engine.duckdb")  # it takes the real steps' name with it
     tiny.install(monkeypatch.setattr)
@@ -375,7 +374,7 @@ def test_what_writes_workbooks_ends_with_a_night_that_does_not_publish(
     begun: list[object] = []
 
     def fail(*_: object, **__: object) -> None:
-        begun.extend(active_children())
+        begun.extend(own_processes())
         raise CanbaoError("内存不足，请腾出内存后重新运行。")
 
     monkeypatch.setattr(*((nightly.measures, "checks") if stage == "audit" else (nightly.publish, "commit")), fail)
@@ -384,7 +383,7 @@ def test_what_writes_workbooks_ends_with_a_night_that_does_not_publish(
     with pytest.raises(CanbaoError), nightly.open_night(options) as one:
         nightly.run(one)
     assert len(begun) == 2
-    assert not active_children()
+    assert not own_processes()
     assert current(home) is None
 
 

@@ -2,7 +2,6 @@
 
 import time
 from contextlib import closing
-from multiprocessing import active_children
 
 import polars as pl
 import pytest
@@ -17,7 +16,7 @@ def file(ledger, tmp_path):
     return tmp_path / "ledger.parquet"
 
 
-def test_the_same_books_in_the_same_order(books, file, tmp_path):
+def test_the_same_books_in_the_same_order(books, file, tmp_path, own_processes):
     told = []
     with closing(BookWriters(file)) as writers:
         found = write_ledger_workbooks(file, tmp_path, header=ReportHeader(), on_progress=told.append, writers=writers)
@@ -26,23 +25,23 @@ def test_the_same_books_in_the_same_order(books, file, tmp_path):
     assert sorted(path.name for path in (tmp_path / "ledger").iterdir()) == sorted(told)  # nothing else is left
     assert all(path.stat().st_mode & 0o077 == 0 for path in found)
     until = time.monotonic() + 20
-    while active_children():  # they are told to end when all is written, and nobody waits for it
+    while own_processes():  # they are told to end when all is written, and nobody waits for it
         assert time.monotonic() < until
         time.sleep(0.05)
 
 
-def test_what_is_no_ledger_is_told_as_it_is_here(ledger, file, tmp_path):
+def test_what_is_no_ledger_is_told_as_it_is_here(ledger, file, tmp_path, own_processes):
     pl.concat([ledger, ledger]).write_parquet(file)
     with closing(BookWriters(file)) as writers, pytest.raises(ValueError, match="two values for one measure"):
         write_ledger_workbooks(file, tmp_path, header=ReportHeader(), writers=writers)
-    assert not active_children()
+    assert not own_processes()
 
 
-def test_a_process_that_is_killed(file, tmp_path):
+def test_a_process_that_is_killed(file, tmp_path, own_processes):
     with closing(BookWriters(file)) as writers:
-        assert active_children()
-        for process in active_children():
+        assert own_processes()
+        for process in own_processes():
             process.kill()
         with pytest.raises(CanbaoError, match="多半是内存不足"):
             write_ledger_workbooks(file, tmp_path, header=ReportHeader(), writers=writers)
-    assert not active_children()
+    assert not own_processes()
