@@ -3,7 +3,8 @@
 import os
 import signal
 import threading
-from multiprocessing import parent_process
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -20,6 +21,11 @@ def family(root: int) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def workers(count: int) -> ProcessPoolExecutor:
+    """Processes that work for this one, each a fresh interpreter and as be_a_worker makes it; to be shut down."""
+    return ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=be_a_worker)
 
 
 def be_a_worker() -> None:

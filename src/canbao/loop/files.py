@@ -3,15 +3,13 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from canbao.errors import UserError
 from canbao.home import Home
 from canbao.loop.state import LIST, Batch, Loop
 from canbao.portal.divisions import DivisionTree
-from canbao.processes import be_a_worker
+from canbao.processes import workers
 from canbao.settings import load_settings
 
 VISITING, ZERO_REPORT = "入户核实表", "零报告"
@@ -40,10 +38,10 @@ def write_files(home: Home, batches: Sequence[Batch], out: Path, *, processes: i
     make_ready(out)
     numbers = [one.batch_no for one in batches]
     chunks = [numbers[start : start + _CHUNK] for start in range(0, len(numbers), _CHUNK)]
-    workers = processes or min(len(chunks), os.cpu_count() or 1)
-    if workers <= 1 or len(chunks) <= 2:
+    count = processes or min(len(chunks), os.cpu_count() or 1)
+    if count <= 1 or len(chunks) <= 2:
         return sum(_write(home.root, chunk, out) for chunk in chunks)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=be_a_worker) as pool:
+    with workers(count) as pool:
         return sum(pool.map(_write, [home.root] * len(chunks), chunks, [out] * len(chunks)))
 
 

@@ -5,16 +5,14 @@ waits for the other.
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import polars as pl
 
 from canbao.errors import CanbaoError
-from canbao.processes import be_a_worker
+from canbao.processes import workers
 from canbao.reports.ledger import Ledger, ReportHeader, Workbook
 
 
@@ -28,7 +26,7 @@ class BookWriters:
 
     def __init__(self, ledger: Path, processes: int = 2) -> None:
         self._ledger = ledger
-        self._pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=be_a_worker)
+        self._pool = workers(processes)
         for _ in range(processes):
             self._pool.submit(_codes, ledger)
 
