@@ -95,7 +95,7 @@ SELECT
             mark_with(
                 mark_with(
                     mark_with(
-                        mark_with(mark_with((k.source_bits & 8241)::BIGINT, text_no(s.resd_code)), text_no(s.live_code)),
+                        mark_with(mark_with((k.source_bits & 8241)::BIGINT, s.resd_no), s.live_no),
                         text_no(s.resd_status)
                     ),
                     day_no(s.brdy)

@@ -46,10 +46,10 @@ fact AS (
         s.live_in_city,
         -- where both places are known deep enough: here (户在人在), away (户在人不在, 人在户不在)
         CASE
-            WHEN s.resd_code IS NULL OR s.live_code IS NULL THEN NULL
-            WHEN substr(s.resd_code, 1, 6) <> substr(s.live_code, 1, 6) THEN 'away'
-            WHEN substr(s.resd_code, 7, 3) = '000' OR substr(s.live_code, 7, 3) = '000' THEN NULL
-            WHEN substr(s.resd_code, 7, 3) <> substr(s.live_code, 7, 3) THEN 'away'
+            WHEN s.resd_no IS NULL OR s.live_no IS NULL THEN NULL
+            WHEN s.resd_no // 1000000 <> s.live_no // 1000000 THEN 'away'
+            WHEN s.resd_no // 1000 % 1000 = 0 OR s.live_no // 1000 % 1000 = 0 THEN NULL
+            WHEN s.resd_no // 1000 <> s.live_no // 1000 THEN 'away'
             ELSE 'here'
         END AS compared,
         s.status,

@@ -10,10 +10,12 @@ CREATE MACRO part_of(person_key, parts) AS ((hash(person_key::BIGINT) >> 32) % p
 CREATE MACRO join_key(x) AS hash(x);
 
 -- Marks: 31 bits that tell whether something is as it was the night before, the same on every engine. mark_with adds a
--- number to a mark; text_no makes one of a text, digits as they stand, because a digest takes four times as long.
+-- number to a mark; text_no makes one of a text, digits as they stand, because a digest takes four times as long, and one
+-- digit without a look at a pattern.
 CREATE MACRO mark_with(mark, n) AS ((mark * 1000003 + coalesce(n % 2147483646, 2147483646)) % 2147483647);
 CREATE MACRO text_no(x) AS (
     CASE
+        WHEN length(x) = 1 AND x BETWEEN '0' AND '9' THEN ascii(x) - 48
         WHEN length(x) <= 18 AND regexp_full_match(x, '[0-9]+') THEN try_cast(x AS BIGINT)
         WHEN x IS NOT NULL THEN hash60(x)
     END
@@ -95,9 +97,10 @@ CREATE MACRO age_on(brdy, d) AS (
     (year(d) - year(brdy) - CASE WHEN month(d) * 100 + day(d) < month(brdy) * 100 + day(brdy) THEN 1 ELSE 0 END)::INTEGER
 );
 
--- division codes: full length, level by trailing zeros, place by six digits
-CREATE MACRO code12(x) AS rpad(x, 12, '0');
+-- division codes: full length, level by trailing zeros, place by six digits, text_no of one that has been read as such
+CREATE MACRO code12(x) AS (CASE WHEN length(x) = 12 THEN x ELSE rpad(x, 12, '0') END);
 CREATE MACRO place6(x) AS substr(x, 1, 6);
+CREATE MACRO code_no(x) AS CAST(x AS BIGINT);
 
 -- whether two values differ; null is a value
 CREATE MACRO differs(a, b) AS (a IS DISTINCT FROM b);
