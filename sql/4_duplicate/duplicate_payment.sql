@@ -21,7 +21,8 @@ candidate AS (
         CASE WHEN p.is_staff THEN t.uscc END AS uscc,
         p.amount,
         p.paid_date,
-        t.pay_id
+        t.pay_id,
+        t.insutype
     FROM repeated_payment AS p
     INNER JOIN src_tax_payment AS t ON p.row_no = t.row_no
 ),
@@ -68,12 +69,11 @@ SELECT
     o.pay_id,
     o.insu_year,
     o.amount,
-    t.insutype,
+    o.insutype,
     month_text(o.month_no) AS month,
     o.uscc,
     o.first_pay_id
 FROM ordered AS o
-INNER JOIN src_tax_payment AS t ON o.row_no = t.row_no
 INNER JOIN person_identity AS i ON o.person_key = i.person_key
 WHERE o.order_no > 1
 QUALIFY row_number() OVER (PARTITION BY o.row_no ORDER BY o.insu_year, o.month_no) = 1
