@@ -11,11 +11,13 @@ delivered AS (
         code12(parent_code) AS parent_code,
         valid_from,
         valid_to,
-        code12(successor_code) AS successor_code
+        code12(successor_code) AS successor_code,
+        true AS is_delivered
     FROM src_division
+    WHERE division_code IS NOT NULL AND try_cast(level AS INTEGER) BETWEEN 1 AND 4
 ),
 
--- the divisions that ship with the product serve where no department delivers any
+-- the divisions that ship with the product serve where no department delivers a district in use
 both_tables AS (
     SELECT * FROM delivered
     UNION ALL
@@ -26,23 +28,93 @@ both_tables AS (
         b.parent_code,
         NULL::DATE AS valid_from,
         NULL::DATE AS valid_to,
-        NULL AS successor_code
+        NULL AS successor_code,
+        false AS is_delivered
     FROM builtin_division AS b
-    WHERE NOT EXISTS (SELECT 1 FROM delivered)
+    WHERE
+        NOT EXISTS (
+            SELECT 1
+            FROM delivered AS d
+            CROSS JOIN run
+            WHERE
+                d.level = 2 AND coalesce(d.valid_from <= run.as_of, true) AND coalesce(d.valid_to > run.as_of, true)
+        )
+),
+
+-- a code has a row for each time it was renamed or put elsewhere: the one valid on the as-of date speaks for it, else the
+-- last that was, and never the name of one with the parent of another
+ranked AS (
+    SELECT
+        b.*,
+        coalesce(b.valid_from <= run.as_of, true) AND coalesce(b.valid_to > run.as_of, true) AS in_use,
+        row_number() OVER (
+            PARTITION BY b.division_code
+            ORDER BY
+                (coalesce(b.valid_from <= run.as_of, true) AND coalesce(b.valid_to > run.as_of, true))::INTEGER DESC,
+                coalesce(b.valid_from <= run.as_of, true)::INTEGER DESC,
+                b.valid_from DESC NULLS LAST,
+                b.valid_to DESC NULLS FIRST,
+                b.is_delivered::INTEGER DESC,
+                b.level,
+                b.division_name,
+                b.parent_code,
+                b.successor_code
+        ) AS rank_no
+    FROM both_tables AS b
+    CROSS JOIN run
+),
+
+spoken AS (
+    SELECT
+        division_code,
+        division_name,
+        level,
+        coalesce(parent_code, CASE level
+            WHEN 4 THEN code12(substr(division_code, 1, 9))
+            WHEN 3 THEN code12(substr(division_code, 1, 6))
+            WHEN 2 THEN code12(substr(division_code, 1, 2))
+        END) AS parent_code,
+        valid_from,
+        valid_to,
+        successor_code,
+        in_use
+    FROM ranked
+    WHERE rank_no = 1
+),
+
+district AS (
+    SELECT division_code, parent_code FROM spoken WHERE level = 2 AND in_use
+),
+
+-- where the city's own row is missing, or not in use, its districts say what it is
+city_named AS (
+    SELECT parent_code AS city_code FROM district WHERE parent_code IS NOT NULL
+    UNION
+    SELECT division_code FROM builtin_division WHERE level::INTEGER = 1
+),
+
+missing_city AS (
+    SELECT c.city_code
+    FROM city_named AS c
+    INNER JOIN district AS d ON starts_with(d.division_code, regexp_replace(c.city_code, '(00)+$', ''))
+    WHERE NOT EXISTS (SELECT 1 FROM spoken WHERE level = 1 AND in_use)
+    GROUP BY c.city_code
+    ORDER BY count(*) DESC, c.city_code DESC
+    LIMIT 1
 )
 
+SELECT division_code, division_name, level, parent_code, valid_from, valid_to, successor_code
+FROM spoken
+WHERE division_code NOT IN (SELECT city_code FROM missing_city)
+UNION ALL
 SELECT
-    division_code,
-    min(division_name) AS division_name,
-    min(level) AS level,
-    coalesce(min(parent_code), min(CASE level
-        WHEN 4 THEN code12(substr(division_code, 1, 9))
-        WHEN 3 THEN code12(substr(division_code, 1, 6))
-        WHEN 2 THEN code12(substr(division_code, 1, 2))
-    END)) AS parent_code,
-    min(valid_from) AS valid_from,
-    max(valid_to) AS valid_to,
-    min(successor_code) AS successor_code
-FROM both_tables
-WHERE division_code IS NOT NULL AND level BETWEEN 1 AND 4
-GROUP BY division_code
+    m.city_code,
+    coalesce(s.division_name, b.division_name, '全市'),
+    1,
+    NULL,
+    NULL,
+    NULL,
+    NULL
+FROM missing_city AS m
+LEFT JOIN spoken AS s ON m.city_code = s.division_code
+LEFT JOIN builtin_division AS b ON m.city_code = b.division_code

@@ -22,8 +22,15 @@ up AS (
     LEFT JOIN used AS p3 ON p2.parent_code = p3.division_code AND p3.level < p2.level
 ),
 
+-- of several rows of the highest level (a country, a province) the one that the districts lie in, the nearest to them
 city AS (
-    SELECT min(division_code) AS city_code FROM used WHERE level = 1
+    SELECT c.division_code AS city_code
+    FROM used AS c
+    LEFT JOIN used AS d ON d.level = 2 AND starts_with(d.division_code, regexp_replace(c.division_code, '(00)+$', ''))
+    WHERE c.level = 1
+    GROUP BY c.division_code
+    ORDER BY count(d.division_code) DESC, c.division_code DESC
+    LIMIT 1
 )
 
 SELECT
