@@ -34,6 +34,8 @@ _PLAIN = (
 )
 # A digit in it, so that it is no placeholder; not 000 at its end, as spreadsheets leave of long numbers.
 _CERT = r"^[0-9A-Z]*(?:[1-9]|[0-9][0-9A-Z]*[A-Z])0{0,2}$"
+# With a digit in it a code is no placeholder.
+_ID = r"^[0-9A-Za-z_.:/-]*[0-9][0-9A-Za-z_.:/-]*$"
 _USCC = r"^[A-Z]*[0-9][0-9A-Z]*$"
 # From 1901 on: the days that stand for none are earlier.
 _DATE = r"^(?:19(?:0[1-9]|[1-9][0-9])|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}$"
@@ -54,6 +56,14 @@ def _text(column: pl.Expr) -> pl.Expr:
 
 def _cert(column: pl.Expr) -> pl.Expr:
     return _matching(column, _CERT)
+
+
+def _id(column: pl.Expr) -> pl.Expr:
+    return _matching(column, _ID)
+
+
+def _admdvs(column: pl.Expr) -> pl.Expr:
+    return _matching(column, r"^[0-9]+$")
 
 
 def _uscc(column: pl.Expr) -> pl.Expr:
@@ -90,7 +100,8 @@ def _bool(column: pl.Expr) -> pl.Expr:
 
 _FAST: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "text": _text,
-    "admdvs": _text,
+    "id": _id,
+    "admdvs": _admdvs,
     "cert": _cert,
     "uscc": _uscc,
     "division": _division,

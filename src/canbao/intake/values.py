@@ -27,10 +27,10 @@ _NULLS = frozenset({"NULL", "\\N"})
 _FIRST_YEAR, _LAST_YEAR = 1800, 2199
 _EXCEL_EPOCH = date(1899, 12, 30)
 _SERIAL = re.compile(r"([2-7]\d{4}|80000)(?:\.\d+)?")
-_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:\.0|(?:[01]\d|2[0-3])[0-5]\d[0-5]\d)?")
 _CLOCK = r"(?:[T ]\d{1,2}[:时]\d{1,2}(?:[:分]\d{1,2}(?:\.\d+)?秒?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:\.0|(?:[01]\d|2[0-3])[0-5]\d[0-5]\d|" + _CLOCK + ")")
 _DASHED = re.compile(r"(\d{4}) ?([-/.]) ?(\d{1,2}) ?\2 ?(\d{1,2})" + _CLOCK)
-_WORDED = re.compile(r"(\d{4}) ?年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]" + _CLOCK)
+_WORDED = re.compile(r"(\d{4}) ?年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]?" + _CLOCK)
 # 2025.1 may be what a spreadsheet left of 2025.10, so it is no month.
 _MONTH = re.compile(r"(\d{4})(?:(?P<compact>\d{2})(?:\.0)?|(?:[-/]|年)(?P<split>\d{1,2})月?|\.(?P<dotted>\d\d|[2-9]))")
 # 20256 is rather a month without its nought than the serial number of a day in 1955.
@@ -90,10 +90,15 @@ def read_text(cell: str) -> Reading:
 
 
 def read_cert(cell: str) -> Reading:
-    """A certificate number: NFKC, no white space, upper case; nothing is repaired and hardly anything unreadable."""
+    """A certificate number: NFKC, no white space, upper case; nothing is repaired and hardly anything unreadable.
+
+    What has no digit (不详, #REF!), or signs in place of some, is nobody's: read, it would make one person of many.
+    """
     text = bare(cell).upper()
     if _blank(text):
         return None, BLANK
+    if "*" in text or not any("0" <= sign <= "9" for sign in text):
+        return None, BAD
     damaged = _SCIENTIFIC.fullmatch(text) or (
         len(text) == 18 and text.isascii() and text.isdigit() and text.endswith("000") and check_digit(text[:17]) != "0"
     )
@@ -104,6 +109,20 @@ def read_uscc(cell: str) -> Reading:
     """A unified social credit code: NFKC, no white space, upper case."""
     text = bare(cell).upper()
     return (None, BLANK) if _blank(text) else (text, OK)
+
+
+def read_id(cell: str) -> Reading:
+    """A number or code that somebody gave out: NFKC, no white space, as it is otherwise; 无 and the like are blank."""
+    text = bare(cell)
+    return (None, BLANK) if _blank(text) else (text, OK)
+
+
+def read_admdvs(cell: str) -> Reading:
+    """A place as delivered: the digits of its code, however many; anything else is text."""
+    text = bare(cell).removesuffix(".0")
+    if _blank(text):
+        return None, BLANK
+    return (text, OK) if text.isascii() and text.isdigit() else read_text(cell)
 
 
 def read_division(cell: str) -> Reading:
@@ -213,7 +232,8 @@ def _blank(text: str) -> bool:
 
 READERS: dict[str, Callable[[str], Reading]] = {
     "text": read_text,
-    "admdvs": read_text,
+    "id": read_id,
+    "admdvs": read_admdvs,
     "cert": read_cert,
     "uscc": read_uscc,
     "division": read_division,
