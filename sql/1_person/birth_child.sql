@@ -4,6 +4,8 @@
 -- columns:
 --   birth_key: number key of the birth certificate's number
 --   certno: the child's own number from the newest row; a number that is a parent's is nobody's (NB-2)
+--   own_certno: the same, or the only one ever delivered where the newest row has none: a number corrected by a later row
+--     is still the child's, and the child the same person
 --   first_had_certno: whether the first delivered row already had a number (contract 3.1)
 WITH
 delivered AS (
@@ -13,6 +15,14 @@ delivered AS (
         CASE WHEN coalesce(certno <> mother_certno, true) AND coalesce(certno <> father_certno, true) THEN certno END
             AS certno
     FROM staged_birth
+),
+
+newest AS (
+    SELECT
+        row_no, birth_cert_no, psn_name, gend, brdy, mother_name, mother_certno, father_certno, live_code,
+        CASE WHEN coalesce(certno <> mother_certno, true) AND coalesce(certno <> father_certno, true) THEN certno END
+            AS certno
+    FROM src_birth
 ),
 
 first_row AS (
@@ -30,12 +40,9 @@ SELECT
     b.row_no,
     b.birth_cert_no,
     number_key(b.birth_cert_no) AS birth_key,
-    CASE
-        WHEN coalesce(b.certno <> b.mother_certno, true) AND coalesce(b.certno <> b.father_certno, true) THEN b.certno
-    END AS certno,
+    b.certno,
+    coalesce(b.certno, CASE WHEN f.min_certno = f.max_certno THEN f.min_certno END) AS own_certno,
     coalesce(f.first_certno_row_no = f.first_row_no, false) AS first_had_certno,
-    f.min_certno,
-    f.max_certno,
     b.psn_name,
     b.gend,
     b.brdy,
@@ -43,5 +50,5 @@ SELECT
     b.mother_certno,
     b.father_certno,
     code12(b.live_code) AS live_code
-FROM src_birth AS b
+FROM newest AS b
 INNER JOIN first_row AS f ON b.birth_cert_no = f.birth_cert_no

@@ -45,17 +45,17 @@ old_number AS (
 
 birth_number AS (
     -- born without a number, got one later: the birth certificate's number came first
-    SELECT number_key(min_certno) AS child_key, min(birth_key) AS parent_key, count(*) AS births
+    SELECT number_key(own_certno) AS child_key, min(birth_key) AS parent_key, count(*) AS births
     FROM birth_child
-    WHERE NOT first_had_certno AND min_certno IS NOT NULL AND min_certno = max_certno
-    GROUP BY number_key(min_certno)
+    WHERE NOT first_had_certno AND own_certno IS NOT NULL
+    GROUP BY number_key(own_certno)
 ),
 
 born_with_number AS (
     -- born with a number: the birth certificate's number, where another source uses it, is the same child
-    SELECT birth_key AS child_key, number_key(min_certno) AS parent_key
+    SELECT birth_key AS child_key, number_key(own_certno) AS parent_key
     FROM birth_child
-    WHERE first_had_certno AND min_certno = max_certno
+    WHERE first_had_certno AND own_certno IS NOT NULL
 ),
 
 edge AS (

@@ -204,12 +204,17 @@ def test_merge_candidates(night: Night) -> None:
 
 
 def test_the_same_every_night(tmp_path: Path) -> None:
-    """A child before and after it got a number, 15 digits before and after they became 18, with and without a key."""
+    """A child before and after it got a number, one whose number was corrected, 15 digits before and after 18, by key."""
 
     def ids(step: int, day: date, key: bytes = KEY) -> dict[str, str]:
         city = City()
         old, young, moved = number("old", "1950-05-05"), number("young", "2026-01-15"), number("moved")
+        right = number("corrected", "2026-01-15")
+        wrong = right[:-1] + ("1" if right[-1] != "1" else "2")
         city.add("birth", "2026-01-20", birth_cert_no="Z900000009", psn_name="婴试")
+        city.add("birth", "2026-01-20", birth_cert_no="Z900000008", psn_name="更试")
+        for day_no, certno in enumerate([wrong, right][:step]):
+            city.add("birth", f"2026-02-1{day_no}", birth_cert_no="Z900000008", certno=certno, psn_name="更试")
         if step == 0:
             city.add("population", certno=fifteen(old), psn_name="老试")
             city.add("population", certno=moved, psn_name="改试")
@@ -223,8 +228,9 @@ def test_the_same_every_night(tmp_path: Path) -> None:
             return dict(night.rows("SELECT psn_name, person_id FROM person"))
 
     before = ids(0, AS_OF)
-    assert set(before) == {"婴试", "老试", "改试"}
+    assert set(before) == {"婴试", "更试", "老试", "改试"}
     assert ids(1, AS_OF) == before
+    assert ids(2, AS_OF) == before
     assert set(ids(0, AS_OF, b"another key").values()).isdisjoint(before.values())
 
 

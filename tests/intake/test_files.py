@@ -179,7 +179,7 @@ def test_a_very_long_row(read: Reader) -> None:
 
 def test_total_rows_are_read_and_rejected(read: Reader) -> None:
     night = read("death", HEAD + "A1,甲,2025-06-03\n合 计,1,\n,小计：,\n总计12,,\n \u200b, ,总计\n计,合计,\n")
-    assert [code for _, code, _ in night.rejected()] == [*["total_row"] * 4, "blank_required"]
+    assert [code for _, code, _ in night.rejected()] == [*["total_row"] * 4, "unreadable_required"]
     assert night.file()["rows_read"] == 6
 
 

@@ -92,12 +92,12 @@ def read_text(cell: str) -> Reading:
 def read_cert(cell: str) -> Reading:
     """A certificate number: NFKC, no white space, upper case; nothing is repaired and hardly anything unreadable.
 
-    What has no digit (不详, #REF!), or signs in place of some, is nobody's: read, it would make one person of many.
+    Words (不详), a spreadsheet's error (#REF!) and masked numbers are nobody's: read, they would make one person of many.
     """
     text = bare(cell).upper()
     if _blank(text):
         return None, BLANK
-    if "*" in text or not any("0" <= sign <= "9" for sign in text):
+    if "*" in text or text.startswith("#") or not any(sign.isascii() and sign.isalnum() for sign in text):
         return None, BAD
     damaged = _SCIENTIFIC.fullmatch(text) or (
         len(text) == 18 and text.isascii() and text.isdigit() and text.endswith("000") and check_digit(text[:17]) != "0"
