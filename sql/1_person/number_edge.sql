@@ -68,9 +68,11 @@ edge AS (
     SELECT child_key, parent_key FROM born_with_number
 )
 
-SELECT e.child_key, e.parent_key
+-- one certificate's number may stand where another's child has its own: a number was one number before
+SELECT e.child_key, min(e.parent_key) AS parent_key
 FROM edge AS e
 WHERE NOT EXISTS (
     -- two numbers that each claim to be the other's earlier one say nothing
     SELECT 1 FROM edge AS back WHERE back.child_key = e.parent_key AND back.parent_key = e.child_key
 )
+GROUP BY e.child_key

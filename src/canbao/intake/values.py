@@ -54,7 +54,11 @@ def bare(cell: str) -> str:
 
     Exports protect long numbers from spreadsheets by a leading apostrophe or as a formula, `="5001…"`.
     """
-    text = squeeze(cell).lstrip("'‘’`")
+    return _unwrapped(squeeze(cell))
+
+
+def _unwrapped(text: str) -> str:
+    text = text.lstrip("'‘’`")
     return text[2:-1].lstrip("'") if text.startswith('="') and text.endswith('"') and len(text) > 2 else text
 
 
@@ -112,9 +116,9 @@ def read_uscc(cell: str) -> Reading:
 
 
 def read_id(cell: str) -> Reading:
-    """A number or code that somebody gave out: NFKC, no white space, as it is otherwise; 无 and the like are blank."""
-    text = bare(cell)
-    return (None, BLANK) if _blank(text) else (text, OK)
+    """A number or code that somebody gave out: NFKC, without a spreadsheet's signs; what is inside stays as it is."""
+    text = _unwrapped(_INVISIBLE.sub("", unicodedata.normalize("NFKC", cell)).strip())
+    return (None, BLANK) if _blank(squeeze(text)) else (text, OK)
 
 
 def read_admdvs(cell: str) -> Reading:
