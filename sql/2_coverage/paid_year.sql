@@ -24,10 +24,12 @@ grouped AS (
         FROM payment
         WHERE begn_no // 12 = end_no // 12
         UNION ALL
-        -- a payment over several years counts in each of them
+        -- a payment over several years counts in each of them with its share, so that one year can be given back alone
         SELECT
-            person_key, rel_no, insutype_no, is_staff, year, amount,
-            greatest(begn_no, year * 12) - year * 12, least(end_no, year * 12 + 11) - year * 12
+            person_key, rel_no, insutype_no, is_staff, year,
+            share_of(amount, least(end_no, year * 12 + 11) - greatest(begn_no, year * 12) + 1, end_no - begn_no + 1),
+            greatest(begn_no, year * 12) - year * 12,
+            least(end_no, year * 12 + 11) - year * 12
         FROM (
             SELECT *, unnest(range(begn_no // 12, end_no // 12 + 1))::INTEGER AS year
             FROM payment

@@ -12,6 +12,14 @@
 --   uscc: employer of a staff payment
 --   first_pay_id: the payment that stands
 WITH
+told AS (
+    SELECT
+        row_no, pay_id, insutype, uscc,
+        month_no(least(accrym_begn, accrym_end)) AS begn_no,
+        month_no(greatest(accrym_begn, accrym_end)) AS end_no
+    FROM src_tax_payment
+),
+
 candidate AS (
     SELECT
         p.person_key,
@@ -20,11 +28,20 @@ candidate AS (
         p.month_no,
         CASE WHEN p.is_staff THEN t.uscc END AS uscc,
         p.amount,
+        -- what of it pays for this month or year
+        share_of(
+            p.amount,
+            CASE
+                WHEN p.is_staff THEN 1
+                ELSE least(t.end_no, p.insu_year * 12 + 11) - greatest(t.begn_no, p.insu_year * 12) + 1
+            END,
+            t.end_no - t.begn_no + 1
+        ) AS share,
         p.paid_date,
         t.pay_id,
         t.insutype
     FROM repeated_payment AS p
-    INNER JOIN src_tax_payment AS t ON p.row_no = t.row_no
+    INNER JOIN told AS t ON p.row_no = t.row_no
 ),
 
 numbered AS (
@@ -32,13 +49,13 @@ numbered AS (
     SELECT
         c.*,
         row_number() OVER (
-            PARTITION BY c.person_key, c.insu_year, c.month_no, c.uscc, c.amount
+            PARTITION BY c.person_key, c.insu_year, c.month_no, c.uscc, c.share
             ORDER BY c.paid_date DESC, c.pay_id DESC
         ) AS rank_no
     FROM candidate AS c
 ),
 
-effective AS (
+left_over AS (
     SELECT p.*
     FROM numbered AS p
     LEFT JOIN numbered AS r
@@ -47,9 +64,55 @@ effective AS (
             AND p.insu_year = r.insu_year
             AND p.month_no IS NOT DISTINCT FROM r.month_no
             AND p.uscc IS NOT DISTINCT FROM r.uscc
-            AND p.amount = -r.amount
+            AND p.share = -r.share
             AND p.rank_no = r.rank_no
-    WHERE p.amount > 0 AND r.row_no IS NULL
+    WHERE p.share <> 0 AND r.row_no IS NULL
+),
+
+-- a refund of another amount takes back what was paid last, one after the other
+refunded AS (
+    SELECT DISTINCT person_key, insu_year, month_no, uscc FROM left_over WHERE share < 0
+),
+
+running AS (
+    SELECT
+        p.*,
+        sum(p.share) OVER (
+            PARTITION BY p.person_key, p.insu_year, p.month_no, p.uscc
+            ORDER BY p.paid_date, p.share DESC, p.pay_id, p.row_no
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS balance
+    FROM left_over AS p
+    INNER JOIN refunded AS r
+        ON
+            p.person_key = r.person_key
+            AND p.insu_year = r.insu_year
+            AND p.month_no IS NOT DISTINCT FROM r.month_no
+            AND p.uscc IS NOT DISTINCT FROM r.uscc
+),
+
+lowest AS (
+    SELECT
+        *,
+        min(balance) OVER (
+            PARTITION BY person_key, insu_year, month_no, uscc
+            ORDER BY paid_date, share DESC, pay_id, row_no
+            ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+        ) AS lowest_after
+    FROM running
+),
+
+taken_back AS (
+    -- a few fen that shares were rounded by are nothing left
+    SELECT row_no, insu_year, month_no FROM lowest WHERE share > 0 AND lowest_after - (balance - share) < 0.05
+),
+
+effective AS (
+    SELECT p.*
+    FROM left_over AS p
+    LEFT JOIN taken_back AS b
+        ON p.row_no = b.row_no AND p.insu_year = b.insu_year AND p.month_no IS NOT DISTINCT FROM b.month_no
+    WHERE p.share > 0 AND b.row_no IS NULL
 ),
 
 ordered AS (

@@ -35,6 +35,11 @@ CREATE MACRO month_no(yyyymm) AS ((yyyymm // 100) * 12 + yyyymm % 100 - 1)::INTE
 CREATE MACRO date_month_no(d) AS (year(d) * 12 + month(d) - 1)::INTEGER;
 CREATE MACRO month_text(n) AS CAST((n // 12) * 100 + n % 12 + 1 AS VARCHAR);
 
+-- so many of the months that an amount pays for, to the fen; a refund's share is as large as that of what it takes back
+CREATE MACRO share_of(amount, part, months) AS (
+    CAST(CAST(amount * 100 AS BIGINT) * part // months AS DECIMAL(16, 0)) * 0.01
+);
+
 -- Check value (0 to 10) of a certificate number's 17 digits (GB 11643). The weights are powers of 2 (mod 11), so the digits
 -- are read as if they stood in base 2: n less 8 times each n // 10^i * 2^(i - 1). A third of the time of adding them up.
 CREATE MACRO check_of(n) AS ((12 - (2 * (
