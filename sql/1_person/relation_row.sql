@@ -42,9 +42,11 @@ SELECT
     k.insutype,
     try_cast(k.insutype AS SMALLINT) AS insutype_no,
     c.system,
-    coalesce(c.needs_payment = 'false', false) OR coalesce(t.is_retired = 'true', false) AS needs_no_payment,
+    coalesce(c.needs_payment = 'false', false) OR coalesce(t.is_retired = 'true', starts_with(k.psn_type, '12'), false)
+        AS needs_no_payment,
     coalesce(t.is_flexible = 'true', false) AS is_flexible,
-    coalesce(t.is_retired = 'true', false) AS is_retired,
+    -- retired are all of 12xx (contract 3.2), also those that the code table does not name
+    coalesce(t.is_retired = 'true', starts_with(k.psn_type, '12'), false) AS is_retired,
     k.psn_type,
     k.psn_insu_stas,
     k.insu_admdvs,

@@ -7,14 +7,21 @@ told AS (
     INNER JOIN person_fact AS f ON s.person_key = f.person_key
     WHERE s.status = 'uninsured' AND (f.mother_key IS NOT NULL OR f.mother_name IS NOT NULL)
     UNION ALL
-    SELECT o.person_key, 2, coalesce(l.person_key, number_key(v.guardian_certno)), NULL
+    -- who the child's enrollment names
+    SELECT r.person_key, 2, coalesce(l.person_key, number_key(r.guardian_certno)), NULL
+    FROM relation_row AS r
+    INNER JOIN person_status AS s ON r.person_key = s.person_key AND s.status = 'uninsured'
+    LEFT JOIN number_link AS l ON number_key(r.guardian_certno) = l.number_key
+    WHERE r.guardian_certno IS NOT NULL
+    UNION ALL
+    SELECT o.person_key, 3, coalesce(l.person_key, number_key(v.guardian_certno)), NULL
     FROM src_vaccination AS v
     INNER JOIN other_row AS o ON v.row_no = o.row_no AND o.source = 'vaccination'
     INNER JOIN person_status AS s ON o.person_key = s.person_key AND s.status = 'uninsured'
     LEFT JOIN number_link AS l ON number_key(v.guardian_certno) = l.number_key
     WHERE v.guardian_certno IS NOT NULL
     UNION ALL
-    SELECT s.person_key, 3, f.father_key, NULL
+    SELECT s.person_key, 4, f.father_key, NULL
     FROM person_status AS s
     INNER JOIN person_fact AS f ON s.person_key = f.person_key
     WHERE s.status = 'uninsured' AND f.father_key IS NOT NULL

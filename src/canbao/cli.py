@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     generate = _command(commands, "generate", _generate, "write a landing area of made-up people, and the truth")
     generate.add_argument("--out", type=Path, required=True, metavar="DIR")
     generate.add_argument("--persons", type=_count, required=True, metavar="N")
-    generate.add_argument("--seed", type=int, required=True, metavar="S")
+    generate.add_argument("--seed", type=_seed, required=True, metavar="S")
     generate.add_argument("--as-of", type=_day, default=date(2026, 3, 31), metavar="DATE", help="default 2026-03-31")
 
     bench = _command(commands, "bench", _bench, "the benchmark: a night against its floor")
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--landing", type=Path, metavar="DIR", help="use this landing area")
     bench.add_argument("--home", type=Path, default=Path(".bench"), metavar="DIR", help="scratch folder (.bench)")
     bench.add_argument("--as-of", type=_day, default=date(2026, 3, 31), metavar="DATE")
-    bench.add_argument("--seed", type=int, default=1, metavar="S")
+    bench.add_argument("--seed", type=_seed, default=1, metavar="S")
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     bench.add_argument("--compare", type=Path, metavar="FILE", help="figures of an earlier run, to compare with")
     return parser
@@ -163,7 +163,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jurisdiction", default="chongqing")
     parser.add_argument("--rules", type=Path, metavar="FILE", help="TOML file laid over the rule parameters")
     parser.add_argument("--insured-year", type=_year, metavar="Y", help="default: from the payment windows")
-    parser.add_argument("--memory-limit", metavar="SIZE", help="of the warehouse, for instance 3GB")
+    parser.add_argument("--memory-limit", type=_size, metavar="SIZE", help="of the warehouse, for instance 3GB")
     parser.add_argument("--threads", type=_count, metavar="N", help="cores to use")
     parser.add_argument("--wait", type=_seconds, default=0.0, metavar="SECONDS", help="wait for another run's end")
     parser.add_argument("--verbose", action="store_true", help="let the flow engine talk")
@@ -177,8 +177,20 @@ def _day(text: str) -> date:
 
 
 def _year(text: str) -> int:
-    if not re.fullmatch(r"20\d\d", text):
-        raise argparse.ArgumentTypeError(f"年度应为四位数字，而不是 {text!r}")
+    if not re.fullmatch(r"20[0-4]\d", text):  # years are bits of one number in the SQL, from 1990 on
+        raise argparse.ArgumentTypeError(f"年度应为四位数字（2000 至 2049），而不是 {text!r}")
+    return int(text)
+
+
+def _size(text: str) -> str:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?[KMGTkmgt]i?[Bb]", text):
+        raise argparse.ArgumentTypeError(f"内存应写作 3GB 或 500MB，而不是 {text!r}")
+    return text
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"应为不小于 0 的整数，而不是 {text!r}")
     return int(text)
 
 

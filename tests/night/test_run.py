@@ -71,6 +71,8 @@ def hashes(folder: Path) -> dict[str, str]:
         ["--as-of", "31.03.2026"],
         ["--engine", "oracle"],
         ["--insured-year", "26"],
+        ["--insured-year", "2060"],
+        ["--memory-limit", "abc"],
         ["--jurisdiction", "atlantis"],
         ["--rules", "no-such-file.toml"],
         ["--accept", "row_fall.population"],

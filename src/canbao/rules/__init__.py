@@ -29,6 +29,9 @@ _OPEN_KEYS = (
 )
 """Keys that a year or a kind of aid completes, so that no list can name them all, and the type of their value."""
 
+_WHOLE = re.compile(r".*(?:_months|_years|_year|_offset|\.days|\.priority)")
+"""Keys whose values count something: half a month is none."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -125,6 +128,7 @@ def load_rules(jurisdiction: str, as_of: date, overlay: Path | None = None) -> R
         known = {p.name: p for p in shipped}
         for name, value in _overlay_values(overlay).items():
             parameters[name] = _overlay_parameter(overlay, name, value, known)
+        _check_windows(overlay, parameters)
     return Rules(jurisdiction, title, as_of, parameters)
 
 
@@ -184,6 +188,14 @@ def _overlay_parameter(path: Path, name: str, value: Any, known: dict[str, Param
     return Parameter(name, value, document=f"运行参数文件 {path.name}", verified=False, overlay=True)
 
 
+def _check_windows(path: Path, parameters: dict[str, Parameter]) -> None:
+    for name, parameter in parameters.items():
+        end = parameters.get(name.removesuffix("start") + "end") if re.fullmatch(r"window\.\d{4}\.start", name) else None
+        begin, last = parameter.value, end.value if end else None
+        if isinstance(begin, date) and isinstance(last, date) and last < begin:
+            raise UserError(f"规则文件 {path}：集中缴费期 {name.split('.')[1]} 的结束日 {last} 早于开始日 {begin}")
+
+
 _NUMBERS_WITHOUT_VALUE = dict.fromkeys(
     ("cap.base", "cap.k_from_year", "cap.deductible", "age_limit.male", "age_limit.female"), Decimal
 )
@@ -219,17 +231,28 @@ def _converted(path: Path, name: str, value: Any, wanted: type) -> Value:
             raise wrong from None
         if not number.is_finite():
             raise wrong
+        if number < 0 or (_WHOLE.fullmatch(name) and number != number.to_integral_value()):
+            raise UserError(f"规则文件 {path}：参数“{name}”的值 {value!r} 应为{_number_words(name)}")
         return int(number) if number == number.to_integral_value() else float(number)
     if wanted is list:
         if isinstance(value, str):
             return [value]
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise wrong
+        shipped = (one.value for place in jurisdictions() for one in _shipped(place)[1] if one.name == name)
+        known = {item for listed in shipped if isinstance(listed, list) for item in listed}
+        if unknown := [item for item in value if item not in known]:
+            usable = "、".join(sorted(known))
+            raise UserError(f"规则文件 {path}：参数“{name}”里的“{unknown[0]}”不可用；可用：{usable}")
         return value
     of_kind: Any = value
     if not isinstance(value, wanted):
         raise wrong
     return of_kind
+
+
+def _number_words(name: str) -> str:
+    return "不小于 0 的整数" if _WHOLE.fullmatch(name) else "不小于 0 的数"
 
 
 _KIND_NAMES = {date: "日期", Decimal: "数字", list: "文字列表", bool: "true 或 false", str: "文字"}
