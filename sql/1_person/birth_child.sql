@@ -3,7 +3,8 @@
 -- rules: NB-2
 -- columns:
 --   birth_key: number key of the birth certificate's number
---   certno: the child's own number from the newest row; a number that is a parent's is nobody's (NB-2)
+--   certno: the child's own number from the newest row; a number that is a parent's, or says
+--     another year of birth, is somebody else's (NB-2)
 --   own_certno: the same, or the only one ever delivered where the newest row has none: a number corrected by a later row
 --     is still the child's, and the child the same person
 --   first_had_certno: whether the first delivered row already had a number (contract 3.1)
@@ -12,16 +13,14 @@ delivered AS (
     SELECT
         birth_cert_no,
         row_no,
-        CASE WHEN coalesce(certno <> mother_certno, true) AND coalesce(certno <> father_certno, true) THEN certno END
-            AS certno
+        child_number(certno, brdy, mother_certno, father_certno) AS certno
     FROM staged_birth
 ),
 
 newest AS (
     SELECT
         row_no, birth_cert_no, psn_name, gend, brdy, mother_name, mother_certno, father_certno, live_code,
-        CASE WHEN coalesce(certno <> mother_certno, true) AND coalesce(certno <> father_certno, true) THEN certno END
-            AS certno
+        child_number(certno, brdy, mother_certno, father_certno) AS certno
     FROM src_birth
 ),
 

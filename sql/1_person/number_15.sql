@@ -13,4 +13,6 @@ FROM seen_15 AS s
 WHERE
     NOT EXISTS (SELECT 1 FROM population_row AS p WHERE p.number_key = s.number_key AND p.odd_certno IS NULL)
     AND NOT EXISTS (SELECT 1 FROM relation_row AS r WHERE r.number_key = s.number_key AND r.odd_certno IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM payment_row AS t WHERE t.number_key = s.number_key AND NOT t.has_other_length)
+    AND key_text(s.number_key) NOT IN (SELECT h.certno FROM src_enrollment_history AS h)
     AND NOT EXISTS (SELECT 1 FROM other_row AS o WHERE o.number_key = s.number_key AND o.odd_certno IS NULL)

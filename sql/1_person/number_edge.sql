@@ -32,7 +32,7 @@ undisputed AS (
     FROM claimed
     WHERE parent_key NOT IN (SELECT parent_key FROM taken)
     GROUP BY parent_key
-    HAVING count(DISTINCT psn_name) = 1
+    HAVING count(DISTINCT name_key(psn_name)) = 1
 ),
 
 old_number AS (

@@ -10,19 +10,23 @@
 --   is_stopped: paused or terminated
 WITH
 own_repeated AS (
-    SELECT own.psn_insu_rlts_id
+    SELECT e.row_no
     FROM src_enrollment AS own
     INNER JOIN src_enrollment_elsewhere AS e ON own.psn_insu_rlts_id = e.psn_insu_rlts_id
+    WHERE
+        number_key(own.certno) = number_key(e.certno)
+        AND own.insutype = e.insutype
+        AND place6(own.insu_admdvs) = place6(e.insu_admdvs)
 ),
 
 both_sources AS (
     SELECT *, false AS is_elsewhere
     FROM src_enrollment
     UNION ALL BY NAME
-    -- the national feed may repeat this city's own relations
+    -- the national feed may repeat this city's own relations; another place's may have the same id
     SELECT *, true AS is_elsewhere
     FROM src_enrollment_elsewhere
-    WHERE psn_insu_rlts_id NOT IN (SELECT psn_insu_rlts_id FROM own_repeated)
+    WHERE row_no NOT IN (SELECT row_no FROM own_repeated)
 ),
 
 keyed AS (

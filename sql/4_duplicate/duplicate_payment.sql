@@ -20,28 +20,43 @@ told AS (
     FROM src_tax_payment
 ),
 
+repeated AS (
+    SELECT p.*, t.pay_id, t.insutype, CASE WHEN p.is_staff THEN t.uscc END AS uscc, t.begn_no, t.end_no
+    FROM repeated_payment AS p
+    INNER JOIN told AS t ON p.row_no = t.row_no
+),
+
+-- a refund that names no employer takes back what any of the month's paid
+any_employer AS (
+    SELECT r.row_no, r.month_no, min(p.uscc) AS uscc
+    FROM repeated AS r
+    INNER JOIN repeated AS p ON r.person_key = p.person_key AND r.month_no = p.month_no
+    WHERE r.amount < 0 AND r.uscc IS NULL AND p.amount > 0
+    GROUP BY r.row_no, r.month_no
+),
+
 candidate AS (
     SELECT
         p.person_key,
         p.row_no,
         p.insu_year,
         p.month_no,
-        CASE WHEN p.is_staff THEN t.uscc END AS uscc,
+        coalesce(p.uscc, e.uscc) AS uscc,
         p.amount,
         -- what of it pays for this month or year
         share_of(
             p.amount,
             CASE
                 WHEN p.is_staff THEN 1
-                ELSE least(t.end_no, p.insu_year * 12 + 11) - greatest(t.begn_no, p.insu_year * 12) + 1
+                ELSE least(p.end_no, p.insu_year * 12 + 11) - greatest(p.begn_no, p.insu_year * 12) + 1
             END,
-            t.end_no - t.begn_no + 1
+            p.end_no - p.begn_no + 1
         ) AS share,
         p.paid_date,
-        t.pay_id,
-        t.insutype
-    FROM repeated_payment AS p
-    INNER JOIN told AS t ON p.row_no = t.row_no
+        p.pay_id,
+        p.insutype
+    FROM repeated AS p
+    LEFT JOIN any_employer AS e ON p.row_no = e.row_no AND p.month_no = e.month_no
 ),
 
 numbered AS (

@@ -84,9 +84,10 @@ found AS (
         r.person_key, 'newborn_two_guardians', 'NB-4', '',
         json_object('relations', list(r.psn_insu_rlts_id ORDER BY r.psn_insu_rlts_id))
     FROM relation_row AS r
+    LEFT JOIN number_link AS l ON number_key(r.guardian_certno) = l.number_key
     WHERE r.guardian_certno IS NOT NULL
     GROUP BY r.person_key
-    HAVING count(DISTINCT number_key(r.guardian_certno)) > 1
+    HAVING count(DISTINCT coalesce(l.person_key, number_key(r.guardian_certno))) > 1
     UNION ALL
     -- a newborn's relation under the number of somebody grown up: a guardian's number in the child's place
     SELECT

@@ -17,7 +17,7 @@
 WITH
 recent AS (
     -- payments that reach into the insured year or the as-of date's year
-    SELECT p.row_no, p.person_key, p.is_staff, p.begn_no, p.end_no, p.amount, p.paid_date, p.rel_no
+    SELECT p.row_no, p.person_key, p.insutype_no, p.is_staff, p.begn_no, p.end_no, p.amount, p.paid_date, p.rel_no
     FROM payment AS p
     CROSS JOIN run
     WHERE p.end_no >= least(run.year_first_month, run.as_of_month - run.as_of_month % 12) AND p.amount > 0
@@ -28,6 +28,14 @@ aid_best AS (
     FROM aid
     WHERE in_force
     QUALIFY row_number() OVER (PARTITION BY person_key ORDER BY priority, aid_type) = 1
+),
+
+aid_then AS (
+    SELECT p.row_no, p.amount, d.tier1_personal, d.tier2_personal
+    FROM recent AS p
+    INNER JOIN aid AS d ON p.person_key = d.person_key
+    WHERE NOT p.is_staff AND p.paid_date BETWEEN d.begn_date AND coalesce(d.end_date, p.paid_date)
+    QUALIFY row_number() OVER (PARTITION BY p.row_no ORDER BY d.priority, d.aid_type) = 1
 ),
 
 found AS (
@@ -45,8 +53,7 @@ found AS (
     UNION ALL
     SELECT p.person_key, 'paid_without_record', NULL, p.row_no, 'DUP-5', NULL
     FROM recent AS p
-    -- what was paid and given back leaves nothing to reconcile
-    WHERE p.rel_no IS NULL AND p.person_key IN (SELECT person_key FROM covered_year WHERE rel_no IS NULL)
+    WHERE p.rel_no IS NULL
     UNION ALL
     SELECT p.person_key, 'paid_but_stopped', p.rel_no, p.row_no, 'DUP-5', NULL
     FROM recent AS p
@@ -77,9 +84,28 @@ found AS (
         AND y.tier1_amt IS NOT NULL
         AND NOT coalesce(p.amount IN (y.tier1_amt, y.tier2_amt), false)
         AND NOT coalesce(p.amount IN (a.tier1_personal, a.tier2_personal), false)
+        -- aid that was in force when it was paid counts as tonight's does
+        AND p.row_no NOT IN (SELECT row_no FROM aid_then WHERE amount IN (tier1_personal, tier2_personal))
         AND NOT coalesce(
             p.paid_date > y.window_end AND p.amount IN (y.tier1_amt + y.subsidy_amt, y.tier2_amt + y.subsidy_amt), false
         )
+),
+
+-- what was paid and given back leaves nothing to reconcile: of a payment's months one must still be covered by it
+standing AS (
+    SELECT p.row_no
+    FROM recent AS p
+    INNER JOIN covered_year AS c
+        ON
+            p.person_key = c.person_key
+            AND p.rel_no IS NOT DISTINCT FROM c.rel_no
+            AND p.insutype_no = c.insutype_no
+    WHERE
+        p.row_no IN (SELECT pay_no FROM found WHERE pay_no IS NOT NULL)
+        AND NOT c.by_aid
+        AND c.year BETWEEN p.begn_no // 12 AND p.end_no // 12
+        AND c.month_bits
+        & ((1 << (least(p.end_no, c.year * 12 + 11) % 12 + 1)) - (1 << (greatest(p.begn_no, c.year * 12) % 12))) <> 0
 ),
 
 told AS (
@@ -109,3 +135,4 @@ FROM person_identity AS i
 INNER JOIN found AS f ON i.person_key = f.person_key
 LEFT JOIN told_relation AS r ON f.rel_no = r.row_no
 LEFT JOIN told AS t ON f.pay_no = t.row_no
+WHERE f.pay_no IS NULL OR f.pay_no IN (SELECT row_no FROM standing)

@@ -94,6 +94,16 @@ CREATE MACRO key_text(k) AS (
     END
 );
 
+-- a number in a birth record, where it can be the child's: no parent's, and born within a year of the day delivered
+CREATE MACRO child_number(x, brdy, mother, father) AS (
+    CASE
+        WHEN x = mother OR x = father THEN NULL
+        WHEN has_18_form(x) AND abs(try_cast(substr(x, 7, 4) AS INTEGER) - year(brdy)) > 1 THEN NULL
+        WHEN has_15_form(x) AND abs(try_cast('19' || substr(x, 7, 2) AS INTEGER) - year(brdy)) > 1 THEN NULL
+        ELSE x
+    END
+);
+
 -- keyed hash of a person's first number: 32 hex digits (contract 3.1)
 CREATE MACRO keyed_hash(secret, x) AS substr(sha256(secret || x), 1, 32);
 

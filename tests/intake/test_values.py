@@ -171,6 +171,8 @@ def test_no_amount(cell: str) -> None:
         ("admdvs", "500101.0", "500101"),
         ("admdvs", "500101000000", "500101000000"),
         ("admdvs", " 浙江省杭州市", "浙江省杭州市"),
+        ("birth_cert", "z400 000001", "Z400000001"),
+        ("birth_cert", " a certificate", "a certificate"),
         ("id", "'K1", "K1"),
         ("id", '="00012"', "00012"),
         ("id", "ａ-７ ", "a-7"),

@@ -62,6 +62,10 @@ def _id(column: pl.Expr) -> pl.Expr:
     return _matching(column, _ID)
 
 
+def _birth_cert(column: pl.Expr) -> pl.Expr:
+    return _matching(column, r"^[A-Z][0-9]{9}$")
+
+
 def _admdvs(column: pl.Expr) -> pl.Expr:
     return _matching(column, r"^[0-9]+$")
 
@@ -101,6 +105,7 @@ def _bool(column: pl.Expr) -> pl.Expr:
 _FAST: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "text": _text,
     "id": _id,
+    "birth_cert": _birth_cert,
     "admdvs": _admdvs,
     "cert": _cert,
     "uscc": _uscc,

@@ -40,6 +40,7 @@ _WHOLE = re.compile(r"([+-]?)(\d+|\d{1,3}(?:,\d{3})+)(?:\.0*)?(?:人|个?月|元
 _AMOUNT = re.compile(r"([+-]?)¥?([+-]?)(\d+|\d{1,3}(?:,\d{3})+)?(\.\d*)?元?")
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:\.\d*)?E\+\d+|[+-]?\d\.\d+E\d+")
 _DIVISION = re.compile(r"\d{6}|\d{9}|\d{12}")
+_BIRTH_CERT = re.compile(r"[A-Z][0-9]{9}")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _TOTAL = re.compile(r"(?:合计|小计|总计)[:：]?\d*")
 
@@ -119,6 +120,12 @@ def read_id(cell: str) -> Reading:
     """A number or code that somebody gave out: NFKC, without a spreadsheet's signs; what is inside stays as it is."""
     text = _unwrapped(_INVISIBLE.sub("", unicodedata.normalize("NFKC", cell)).strip())
     return (None, BLANK) if _blank(squeeze(text)) else (text, OK)
+
+
+def read_birth_cert(cell: str) -> Reading:
+    """The number of a birth certificate: a letter and nine digits in whatever spelling, else as it is."""
+    text = bare(cell).upper()
+    return (text, OK) if _BIRTH_CERT.fullmatch(text) else read_id(cell)
 
 
 def read_admdvs(cell: str) -> Reading:
@@ -237,6 +244,7 @@ def _blank(text: str) -> bool:
 READERS: dict[str, Callable[[str], Reading]] = {
     "text": read_text,
     "id": read_id,
+    "birth_cert": read_birth_cert,
     "admdvs": read_admdvs,
     "cert": read_cert,
     "uscc": read_uscc,
