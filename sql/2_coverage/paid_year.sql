@@ -70,10 +70,33 @@ refunded AS (
     GROUP BY person_key, rel_no, insutype_no, year
 ),
 
+standing AS (
+    SELECT
+        person_key,
+        rel_no,
+        insutype_no,
+        year,
+        bit_or((1 << (last_bit + 1)) - (1 << first_bit))::INTEGER AS month_bits
+    FROM refunded_payment
+    WHERE stands
+    GROUP BY person_key, rel_no, insutype_no, year
+),
+
 netted AS (
     SELECT person_key, rel_no, insutype_no, is_staff, year, amount, month_bits
     FROM grouped
-    WHERE NOT (has_refund AND is_staff) AND (is_staff OR amount > 0)
+    WHERE NOT has_refund AND (is_staff OR amount > 0)
+    UNION ALL
+    -- of a resident's payments only those that stand cover their months
+    SELECT g.person_key, g.rel_no, g.insutype_no, g.is_staff, g.year, g.amount, s.month_bits
+    FROM grouped AS g
+    INNER JOIN standing AS s
+        ON
+            g.person_key = s.person_key
+            AND g.rel_no IS NOT DISTINCT FROM s.rel_no
+            AND g.insutype_no = s.insutype_no
+            AND g.year = s.year
+    WHERE g.has_refund AND NOT g.is_staff AND g.amount > 0
     UNION ALL
     SELECT g.person_key, g.rel_no, g.insutype_no, g.is_staff, g.year, g.amount, r.month_bits
     FROM grouped AS g

@@ -35,42 +35,16 @@ summed AS (
         year,
         min(CASE WHEN amount > 0 THEN paid_date END) AS paid_date,
         sum(amount) AS amount,
-        min(amount) < 0 AS has_refund,
         max(tier) AS tier
     FROM payment_of_year
     GROUP BY rel_no, year, CASE WHEN rel_no IS NULL THEN person_key END
     HAVING sum(amount) > 0
 ),
 
-running AS (
-    SELECT
-        p.*,
-        sum(p.amount) OVER (
-            PARTITION BY p.person_key, p.rel_no, p.year
-            ORDER BY p.paid_date, p.amount DESC, p.row_no
-            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS balance
-    FROM payment_of_year AS p
-    INNER JOIN (SELECT person_key, rel_no, year FROM summed WHERE has_refund) AS r
-        ON p.person_key = r.person_key AND p.rel_no IS NOT DISTINCT FROM r.rel_no AND p.year = r.year
-),
-
-lowest AS (
-    SELECT
-        *,
-        min(balance) OVER (
-            PARTITION BY person_key, rel_no, year
-            ORDER BY paid_date, amount DESC, row_no
-            ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
-        ) AS lowest_after
-    FROM running
-),
-
 first_effective AS (
-    -- a refund takes back what was paid last: a payment stands as long as the balance stays above what it was before it
     SELECT person_key, rel_no, year, min(paid_date) AS paid_date, max(tier) AS tier
-    FROM lowest
-    WHERE amount > 0 AND lowest_after > balance - amount
+    FROM refunded_payment
+    WHERE stands
     GROUP BY person_key, rel_no, year
 )
 

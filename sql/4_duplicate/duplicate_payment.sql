@@ -94,7 +94,7 @@ running AS (
         p.*,
         sum(p.share) OVER (
             PARTITION BY p.person_key, p.insu_year, p.month_no, p.uscc
-            ORDER BY p.paid_date, p.share DESC, p.pay_id, p.row_no
+            ORDER BY (p.share < 0)::INTEGER, p.paid_date, p.share DESC, p.pay_id, p.row_no
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS balance
     FROM left_over AS p
@@ -111,7 +111,7 @@ lowest AS (
         *,
         min(balance) OVER (
             PARTITION BY person_key, insu_year, month_no, uscc
-            ORDER BY paid_date, share DESC, pay_id, row_no
+            ORDER BY (share < 0)::INTEGER, paid_date, share DESC, pay_id, row_no
             ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
         ) AS lowest_after
     FROM running
