@@ -68,11 +68,10 @@ edge AS (
     SELECT child_key, parent_key FROM born_with_number
 )
 
--- one certificate's number may stand where another's child has its own: a number was one number before
+-- one certificate's number may stand where another's child has its own: a number was one number before, and two that each
+-- claim to be the other's earlier one say nothing
 SELECT e.child_key, min(e.parent_key) AS parent_key
 FROM edge AS e
-WHERE NOT EXISTS (
-    -- two numbers that each claim to be the other's earlier one say nothing
-    SELECT 1 FROM edge AS back WHERE back.child_key = e.parent_key AND back.parent_key = e.child_key
-)
+LEFT JOIN edge AS back ON e.parent_key = back.child_key AND e.child_key = back.parent_key
+WHERE back.child_key IS NULL
 GROUP BY e.child_key

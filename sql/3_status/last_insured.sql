@@ -9,11 +9,12 @@ seen AS (
         c.year,
         last_bit(c.month_bits) AS bit,
         c.insutype_no::VARCHAR AS insutype,
-        coalesce(r.insu_admdvs, o.insu_admdvs) AS insu_admdvs
+        CASE WHEN c.rel_no IS NULL THEN o.insu_admdvs ELSE r.insu_admdvs END AS insu_admdvs
     FROM covered_year AS c
     INNER JOIN person_status AS s ON c.person_key = s.person_key AND s.status = 'uninsured'
     LEFT JOIN relation_row AS r ON c.rel_no = r.row_no
-    LEFT JOIN loose_place AS o ON c.person_key = o.person_key AND c.insutype_no = o.insutype_no
+    LEFT JOIN loose_place AS o
+        ON c.person_key = o.person_key AND c.insutype_no = o.insutype_no AND c.year = o.year
     UNION ALL
     SELECT i.person_key, i.end_no // 12, i.end_no % 12, i.insutype_no::VARCHAR, r.insu_admdvs
     FROM interval_cover AS i

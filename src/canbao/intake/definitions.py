@@ -14,7 +14,8 @@ from canbao.intake.values import bare, squeeze
 from canbao.paths import package_dir
 
 TYPES = frozenset(
-    {"text", "id", "birth_cert", "cert", "uscc", "admdvs", "division", "date", "month", "year", "amount", "int", "bool", "code"}
+    {"text", "id", "birth_cert", "cert", "uscc", "admdvs", "division"}
+    | {"date", "month", "year", "amount", "int", "bool", "code"}
 )
 
 

@@ -97,7 +97,7 @@ def read_text(cell: str) -> Reading:
 def read_cert(cell: str) -> Reading:
     """A certificate number: NFKC, no white space, upper case; nothing is repaired and hardly anything unreadable.
 
-    Words (不详), a spreadsheet's error (#REF!) and masked numbers are nobody's: read, they would make one person of many.
+    Words (不详), a spreadsheet's error (#REF!) and masked numbers are nobody's: read, they would make one of many.
     """
     text = bare(cell).upper()
     if _blank(text):

@@ -189,9 +189,9 @@ def _overlay_parameter(path: Path, name: str, value: Any, known: dict[str, Param
 
 
 def _check_windows(path: Path, parameters: dict[str, Parameter]) -> None:
-    for name, parameter in parameters.items():
-        end = parameters.get(name.removesuffix("start") + "end") if re.fullmatch(r"window\.\d{4}\.start", name) else None
-        begin, last = parameter.value, end.value if end else None
+    for name in [one for one in parameters if re.fullmatch(r"window\.\d{4}\.start", one)]:
+        end = parameters.get(name.removesuffix("start") + "end")
+        begin, last = parameters[name].value, end.value if end else None
         if isinstance(begin, date) and isinstance(last, date) and last < begin:
             raise UserError(f"规则文件 {path}：集中缴费期 {name.split('.')[1]} 的结束日 {last} 早于开始日 {begin}")
 
