@@ -3,6 +3,8 @@
 -- rules: PER-1, PER-3, PER-4, PER-5, PER-6
 -- joins: as written
 -- parts: computed
+-- columns:
+--   aid_type: the aid that leaves no personal share, where it counts as the payment
 WITH
 candidate AS (
     SELECT r.row_no, r.person_key, r.psn_insu_rlts_id, r.insu_admdvs, r.tier, r.is_stopped
@@ -11,9 +13,10 @@ candidate AS (
 ),
 
 paid AS (
-    SELECT y.rel_no, y.paid_date, y.tier, y.by_aid
+    SELECT y.rel_no, y.paid_date, y.tier, y.by_aid, a.aid_type
     FROM resident_year AS y
     CROSS JOIN run
+    LEFT JOIN full_aid_year AS a ON y.rel_no = a.rel_no AND y.year = a.year AND y.by_aid
     WHERE y.year = run.insured_year AND y.rel_no IS NOT NULL
 ),
 
@@ -52,6 +55,7 @@ SELECT
     coalesce(CASE WHEN y.tier IN ('1', '2') THEN y.tier END, c.tier) AS tier,
     y.paid_date,
     y.by_aid,
+    y.aid_type,
     f.brdy
 FROM candidate AS c
 INNER JOIN person_fact AS f ON c.person_key = f.person_key

@@ -134,6 +134,10 @@ doubtful AS (
             'window.' || i.insured_year || '.start', 'waiting.var_offset', 'waiting.lapse_from_year', 'waiting.exempt',
             'cap.base', 'cap.k_from_year'
         )
+),
+
+doubtful_aid AS (
+    SELECT name FROM param WHERE NOT verified AND starts_with(name, 'aid.')
 )
 
 SELECT
@@ -159,7 +163,7 @@ SELECT
     c.cap_reward_zero_claim::DECIMAL(14, 2) AS cap_reward_zero_claim,
     c.cap_penalty::DECIMAL(14, 2) AS cap_penalty,
     (c.cap_base + c.cap_reward_continuous + c.cap_reward_zero_claim - c.cap_penalty)::DECIMAL(14, 2) AS cap_total,
-    d.names AS unverified,
+    CASE WHEN u.name IS NULL THEN d.names ELSE list_concat([u.name], d.names) END AS unverified,
     -- in alphabetical order, so that nothing has to be sorted
     string_split(concat_ws(
         '|',
@@ -198,4 +202,6 @@ SELECT
     )::VARCHAR AS evidence
 FROM capped AS c
 CROSS JOIN doubtful AS d
+LEFT JOIN doubtful_aid AS u
+    ON 'aid.' || c.aid_type || CASE c.tier WHEN '2' THEN '.tier2_personal' ELSE '.tier1_personal' END = u.name
 INNER JOIN person_identity AS p ON c.person_key = p.person_key
