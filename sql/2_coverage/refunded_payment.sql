@@ -5,8 +5,8 @@
 -- columns:
 --   rel_no: its relation; null where it has none
 --   first_bit, last_bit: its months of the year, 0 is January
---   stands: whether something of it is left: a refund takes back the latest payment of its amount before it, where
---     there is none what was paid last, one after the other
+--   stands: whether something of it is left: a refund takes back the latest payment before it of its amount and
+--     months, where there is none what was paid last, one after the other
 WITH
 refund AS (
     SELECT person_key, rel_no, insutype_no, unnest(range(begn_no // 12, end_no // 12 + 1))::INTEGER AS year
@@ -47,12 +47,12 @@ shared AS (
             AND y.year = r.year
 ),
 
--- of each amount by itself: payments pile up, and a refund takes the topmost, never one that came after it
+-- of each amount and span of months by itself: payments pile up, and a refund takes the topmost, never one that came after it
 piled AS (
     SELECT
         *,
         sum(CASE WHEN amount > 0 THEN 1 ELSE -1 END) OVER (
-            PARTITION BY person_key, rel_no, insutype_no, year, abs(amount)
+            PARTITION BY person_key, rel_no, insutype_no, year, first_bit, last_bit, abs(amount)
             ORDER BY paid_date, amount DESC, row_no
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS height
@@ -64,12 +64,12 @@ bounded AS (
     SELECT
         *,
         min(height) OVER (
-            PARTITION BY person_key, rel_no, insutype_no, year, abs(amount)
+            PARTITION BY person_key, rel_no, insutype_no, year, first_bit, last_bit, abs(amount)
             ORDER BY paid_date, amount DESC, row_no
             ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
         ) AS low_after,
         min(height) OVER (
-            PARTITION BY person_key, rel_no, insutype_no, year, abs(amount)
+            PARTITION BY person_key, rel_no, insutype_no, year, first_bit, last_bit, abs(amount)
             ORDER BY paid_date, amount DESC, row_no
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS low_before

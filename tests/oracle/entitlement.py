@@ -59,9 +59,20 @@ def relation_of(life: Life, payment: Payment) -> Relation | None:
 
 
 def standing(payments: list[Payment]) -> list[Payment]:
-    """The payments that were not taken back: money paid back is that which came in last."""
-    left: list[list[Any]] = []
+    """The payments that were not taken back.
+
+    A refund takes back the latest payment before it of its amount and months; where there is none, money paid back is
+    that which came in last.
+    """
+    rest: list[Payment] = []
     for payment in sorted(payments, key=lambda p: (p.paid, -p.signed)):
+        same = [one for one in rest if (one.signed, one.begn, one.end) == (-payment.signed, payment.begn, payment.end)]
+        if payment.signed < 0 and same:
+            rest.remove(same[-1])
+        else:
+            rest.append(payment)
+    left: list[list[Any]] = []
+    for payment in rest:
         if payment.signed > 0:
             left.append([payment, payment.signed])
             continue
@@ -124,8 +135,8 @@ def insured(life: Life, policy: Policy) -> Insured:
     for (_, year), payments in resident_payments(life).items():
         if effective_date(payments):
             found.resident_years.add(year)
-            for payment in payments:
-                if payment.signed > 0 and year != policy.insured_year:
+            for payment in standing(payments):
+                if year != policy.insured_year:
                     found.months |= {
                         m for m in range(month_number(payment.begn), month_number(payment.end) + 1) if m // 12 == year
                     }

@@ -8,7 +8,7 @@ from datetime import date
 from itertools import combinations
 from typing import Any
 
-from .entitlement import FLEXIBLE, base_year, effective_date, relation_of, resident_payments
+from .entitlement import FLEXIBLE, base_year, effective_date, relation_of, resident_payments, standing
 from .life import (
     EMPLOYERS,
     RESIDENT,
@@ -49,9 +49,9 @@ def paid_months(life: Life) -> dict[str, set[int]]:
             found[name].add(month)
     for (rlts_id, year), payments in resident_payments(life).items():
         if rlts_id and effective_date(payments):
-            for payment in payments:
+            for payment in standing(payments):
                 months = range(month_number(payment.begn), month_number(payment.end) + 1)
-                found[rlts_id] |= {month for month in months if month // 12 == year and payment.signed > 0}
+                found[rlts_id] |= {month for month in months if month // 12 == year}
     return found
 
 
