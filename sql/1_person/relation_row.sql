@@ -14,9 +14,13 @@ own_repeated AS (
     FROM src_enrollment AS own
     INNER JOIN src_enrollment_elsewhere AS e ON own.psn_insu_rlts_id = e.psn_insu_rlts_id
     WHERE
-        number_key(own.certno) = number_key(e.certno)
-        AND own.insutype = e.insutype
-        AND place6(own.insu_admdvs) = place6(e.insu_admdvs)
+        -- asked of the few that share an id, and so no part of the join
+        coalesce(
+            number_key(own.certno) = number_key(e.certno)
+            AND own.insutype = e.insutype
+            AND place6(own.insu_admdvs) = place6(e.insu_admdvs),
+            false
+        )
 ),
 
 both_sources AS (

@@ -16,7 +16,7 @@ paid AS (
     SELECT y.rel_no, y.paid_date, y.tier, y.by_aid, a.aid_type
     FROM resident_year AS y
     CROSS JOIN run
-    LEFT JOIN full_aid_year AS a ON y.rel_no = a.rel_no AND y.year = a.year AND y.by_aid
+    LEFT JOIN full_aid_year AS a ON CASE WHEN y.by_aid THEN y.rel_no END = a.rel_no AND y.year = a.year
     WHERE y.year = run.insured_year AND y.rel_no IS NOT NULL
 ),
 

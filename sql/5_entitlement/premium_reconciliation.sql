@@ -92,17 +92,20 @@ found AS (
 ),
 
 -- what was paid and given back leaves nothing to reconcile: of a payment's months one must still be covered by it
+doubted AS (
+    SELECT * FROM recent WHERE row_no IN (SELECT pay_no FROM found WHERE pay_no IS NOT NULL)
+),
+
 standing AS (
     SELECT p.row_no
-    FROM recent AS p
-    INNER JOIN covered_year AS c
+    FROM covered_year AS c
+    INNER JOIN doubted AS p
         ON
             p.person_key = c.person_key
             AND p.rel_no IS NOT DISTINCT FROM c.rel_no
             AND p.insutype_no = c.insutype_no
     WHERE
-        p.row_no IN (SELECT pay_no FROM found WHERE pay_no IS NOT NULL)
-        AND NOT c.by_aid
+        NOT c.by_aid
         AND c.year BETWEEN p.begn_no // 12 AND p.end_no // 12
         AND c.month_bits
         & ((1 << (least(p.end_no, c.year * 12 + 11) % 12 + 1)) - (1 << (greatest(p.begn_no, c.year * 12) % 12))) <> 0
