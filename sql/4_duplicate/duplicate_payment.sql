@@ -26,11 +26,27 @@ repeated AS (
     INNER JOIN told AS t ON p.row_no = t.row_no
 ),
 
+-- months and years of which something was given back: few, and only there payments are weighed against refunds
+given_back AS (
+    SELECT DISTINCT person_key, insu_year, month_no FROM repeated_payment WHERE amount < 0
+),
+
+marked AS (
+    SELECT r.*, g.person_key IS NOT NULL AS has_refund
+    FROM repeated AS r
+    LEFT JOIN given_back AS g
+        ON r.person_key = g.person_key AND r.insu_year = g.insu_year AND r.month_no IS NOT DISTINCT FROM g.month_no
+),
+
+weighed AS (
+    SELECT * FROM marked WHERE has_refund
+),
+
 -- a refund that names no employer takes back what any of the month's paid
 any_employer AS (
     SELECT r.row_no, r.month_no, min(p.uscc) AS uscc
-    FROM repeated AS r
-    INNER JOIN repeated AS p ON r.person_key = p.person_key AND r.month_no = p.month_no
+    FROM weighed AS r
+    INNER JOIN weighed AS p ON r.person_key = p.person_key AND r.month_no = p.month_no
     WHERE r.amount < 0 AND r.uscc IS NULL AND p.amount > 0
     GROUP BY r.row_no, r.month_no
 ),
@@ -55,7 +71,7 @@ candidate AS (
         p.paid_date,
         p.pay_id,
         p.insutype
-    FROM repeated AS p
+    FROM weighed AS p
     LEFT JOIN any_employer AS e ON p.row_no = e.row_no AND p.month_no = e.month_no
 ),
 
@@ -123,7 +139,11 @@ taken_back AS (
 ),
 
 effective AS (
-    SELECT p.*
+    SELECT person_key, row_no, insu_year, month_no, uscc, amount, paid_date, pay_id, insutype
+    FROM marked
+    WHERE NOT has_refund AND amount > 0
+    UNION ALL
+    SELECT p.person_key, p.row_no, p.insu_year, p.month_no, p.uscc, p.amount, p.paid_date, p.pay_id, p.insutype
     FROM left_over AS p
     LEFT JOIN taken_back AS b
         ON p.row_no = b.row_no AND p.insu_year = b.insu_year AND p.month_no IS NOT DISTINCT FROM b.month_no

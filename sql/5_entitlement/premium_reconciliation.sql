@@ -92,8 +92,16 @@ found AS (
 ),
 
 -- what was paid and given back leaves nothing to reconcile: of a payment's months one must still be covered by it
+given_back AS (
+    SELECT DISTINCT person_key FROM payment WHERE amount < 0
+),
+
 doubted AS (
-    SELECT * FROM recent WHERE row_no IN (SELECT pay_no FROM found WHERE pay_no IS NOT NULL)
+    SELECT *
+    FROM recent
+    WHERE
+        person_key IN (SELECT person_key FROM given_back)
+        AND row_no IN (SELECT pay_no FROM found WHERE pay_no IS NOT NULL)
 ),
 
 standing AS (
@@ -138,4 +146,7 @@ FROM person_identity AS i
 INNER JOIN found AS f ON i.person_key = f.person_key
 LEFT JOIN told_relation AS r ON f.rel_no = r.row_no
 LEFT JOIN told AS t ON f.pay_no = t.row_no
-WHERE f.pay_no IS NULL OR f.pay_no IN (SELECT row_no FROM standing)
+WHERE
+    f.pay_no IS NULL
+    OR f.person_key NOT IN (SELECT person_key FROM given_back)
+    OR f.pay_no IN (SELECT row_no FROM standing)

@@ -77,6 +77,7 @@ def texts() -> list[str]:
         "number_is_sound(x)", "mark_with(mark_with(7, text_no(x)), length(x))", "is_another_code(x, '500103001000')",
         "key_text(abs(number_key(x)))", "json_object('a', x, 'b', NULL, 'c', [x])::VARCHAR", "x[2:]",
         "item_hash('0a', 'population', 'm', x)", "string_split(x, '·')", "list_contains([x, NULL], 'X')",
+        "child_number(x, make_date(1990, 1, 1), 'X', NULL)", "list_concat([x], ['X'])",
     ],
 )  # fmt: skip
 def test_a_macro_gives_the_same_on_both(session: Any, expression: str) -> None:
@@ -91,7 +92,7 @@ def test_a_macro_gives_the_same_on_both(session: Any, expression: str) -> None:
     "expression",
     [
         "first_bit(a)", "last_bit(a)", "bit_count(a)::INTEGER", "a // 12", "a % 12", "flag(a % 2 = 0, b)", "has_flag(a, b)",
-        "month_text(b)", "month_no(b)", "(a & -a) | b", "~a & b + 1", "a << 2 & b", "check_of(a)", "mark_with(b, a)",
+        "share_of((b * 7 - 500)::DECIMAL(14, 2), 5, 12)::DECIMAL(18, 2)", "month_text(b)", "month_no(b)", "(a & -a) | b", "~a & b + 1", "a << 2 & b", "check_of(a)", "mark_with(b, a)",
         "a / b", "round(a / b, 4)", "least(a, b)", "make_date(2000 + b % 20, 1 + b % 12, 1)",
         "day_no(make_date(2000 + b, 2, 28))", "(make_date(2000, 1, 31) + to_months(b))::DATE",
         "age_on(make_date(1950 + b % 50, 2, 28), make_date(2026, 2, 27))", "list_sort(list_distinct([a, b, NULL, a]))",
