@@ -5,16 +5,19 @@
 WITH
 delivered AS (
     SELECT
-        code12(division_code) AS division_code,
-        division_name,
-        try_cast(level AS INTEGER) AS level,
-        code12(parent_code) AS parent_code,
-        valid_from,
-        valid_to,
-        code12(successor_code) AS successor_code,
+        code12(d.division_code) AS division_code,
+        d.division_name,
+        try_cast(d.level AS INTEGER) AS level,
+        code12(d.parent_code) AS parent_code,
+        d.valid_from,
+        d.valid_to,
+        code12(d.successor_code) AS successor_code,
+        coalesce(d.valid_from <= run.as_of, true) AS has_begun,
+        coalesce(d.valid_from <= run.as_of, true) AND coalesce(d.valid_to > run.as_of, true) AS in_use,
         true AS is_delivered
-    FROM src_division
-    WHERE division_code IS NOT NULL AND try_cast(level AS INTEGER) BETWEEN 1 AND 4
+    FROM src_division AS d
+    CROSS JOIN run
+    WHERE d.division_code IS NOT NULL AND try_cast(d.level AS INTEGER) BETWEEN 1 AND 4
 ),
 
 -- the divisions that ship with the product serve where no department delivers a district in use
@@ -29,39 +32,32 @@ both_tables AS (
         NULL::DATE AS valid_from,
         NULL::DATE AS valid_to,
         NULL AS successor_code,
+        true AS has_begun,
+        true AS in_use,
         false AS is_delivered
     FROM builtin_division AS b
-    WHERE
-        NOT EXISTS (
-            SELECT 1
-            FROM delivered AS d
-            CROSS JOIN run
-            WHERE
-                d.level = 2 AND coalesce(d.valid_from <= run.as_of, true) AND coalesce(d.valid_to > run.as_of, true)
-        )
+    WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE level = 2 AND in_use)
 ),
 
 -- a code has a row for each time it was renamed or put elsewhere: the one valid on the as-of date speaks for it, else the
 -- last that was, and never the name of one with the parent of another
 ranked AS (
     SELECT
-        b.*,
-        coalesce(b.valid_from <= run.as_of, true) AND coalesce(b.valid_to > run.as_of, true) AS in_use,
+        *,
         row_number() OVER (
-            PARTITION BY b.division_code
+            PARTITION BY division_code
             ORDER BY
-                (coalesce(b.valid_from <= run.as_of, true) AND coalesce(b.valid_to > run.as_of, true))::INTEGER DESC,
-                coalesce(b.valid_from <= run.as_of, true)::INTEGER DESC,
-                b.valid_from DESC NULLS LAST,
-                b.valid_to DESC NULLS FIRST,
-                b.is_delivered::INTEGER DESC,
-                b.level,
-                b.division_name,
-                b.parent_code,
-                b.successor_code
+                in_use::INTEGER DESC,
+                has_begun::INTEGER DESC,
+                valid_from DESC NULLS LAST,
+                valid_to DESC NULLS FIRST,
+                is_delivered::INTEGER DESC,
+                level,
+                division_name,
+                parent_code,
+                successor_code
         ) AS rank_no
-    FROM both_tables AS b
-    CROSS JOIN run
+    FROM both_tables
 ),
 
 spoken AS (
