@@ -19,9 +19,10 @@ delivered AS (
 
 newest AS (
     SELECT
-        row_no, birth_cert_no, psn_name, gend, brdy, mother_name, mother_certno, father_certno, live_code,
-        child_number(certno, brdy, mother_certno, father_certno) AS certno
-    FROM src_birth
+        b.row_no, b.birth_cert_no, b.psn_name, b.gend, b.brdy, b.mother_name, b.mother_certno, b.father_certno,
+        b.live_code, d.certno
+    FROM src_birth AS b
+    INNER JOIN delivered AS d ON b.row_no = d.row_no
 ),
 
 first_row AS (

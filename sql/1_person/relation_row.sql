@@ -34,8 +34,14 @@ both_sources AS (
 ),
 
 keyed AS (
-    SELECT *, number_key(certno) AS number_key
-    FROM both_sources
+    SELECT
+        b.*,
+        number_key(b.certno) AS number_key,
+        coalesce(t.is_flexible = 'true', false) AS is_flexible,
+        -- retired are all of 12xx (contract 3.2), also those that the code table does not name
+        coalesce(t.is_retired = 'true', starts_with(b.psn_type, '12'), false) AS is_retired
+    FROM both_sources AS b
+    LEFT JOIN code_psn_type_class AS t ON b.psn_type = t.code
 )
 
 SELECT
@@ -50,11 +56,9 @@ SELECT
     k.insutype,
     try_cast(k.insutype AS SMALLINT) AS insutype_no,
     c.system,
-    coalesce(c.needs_payment = 'false', false) OR coalesce(t.is_retired = 'true', starts_with(k.psn_type, '12'), false)
-        AS needs_no_payment,
-    coalesce(t.is_flexible = 'true', false) AS is_flexible,
-    -- retired are all of 12xx (contract 3.2), also those that the code table does not name
-    coalesce(t.is_retired = 'true', starts_with(k.psn_type, '12'), false) AS is_retired,
+    coalesce(c.needs_payment = 'false', false) OR k.is_retired AS needs_no_payment,
+    k.is_flexible,
+    k.is_retired,
     k.psn_type,
     k.psn_insu_stas,
     k.insu_admdvs,
@@ -73,4 +77,3 @@ FROM keyed AS k
 CROSS JOIN run
 LEFT JOIN number_link AS l ON k.number_key = l.number_key
 LEFT JOIN code_insutype_class AS c ON k.insutype = c.code
-LEFT JOIN code_psn_type_class AS t ON k.psn_type = t.code

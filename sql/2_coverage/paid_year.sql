@@ -27,7 +27,7 @@ grouped AS (
         -- a payment over several years counts in each of them with its share, so that one year can be given back alone
         SELECT
             person_key, rel_no, insutype_no, is_staff, year,
-            share_of(amount, least(end_no, year * 12 + 11) - greatest(begn_no, year * 12) + 1, end_no - begn_no + 1),
+            year_share(amount, begn_no, end_no, year),
             greatest(begn_no, year * 12) - year * 12,
             least(end_no, year * 12 + 11) - year * 12
         FROM (
@@ -59,7 +59,7 @@ refunded_month AS (
     GROUP BY m.person_key, m.rel_no, m.insutype_no, m.no // 12, m.no % 12
 ),
 
-refunded AS (
+left_paid AS (
     SELECT
         person_key,
         rel_no,
@@ -68,9 +68,8 @@ refunded AS (
         bit_or(CASE WHEN amount > 0 THEN 1 << bit ELSE 0 END)::INTEGER AS month_bits
     FROM refunded_month
     GROUP BY person_key, rel_no, insutype_no, year
-),
-
-standing AS (
+    UNION ALL
+    -- of a resident's payments only those that stand cover their months
     SELECT
         person_key,
         rel_no,
@@ -87,26 +86,15 @@ netted AS (
     FROM grouped
     WHERE NOT has_refund AND (is_staff OR amount > 0)
     UNION ALL
-    -- of a resident's payments only those that stand cover their months
-    SELECT g.person_key, g.rel_no, g.insutype_no, g.is_staff, g.year, g.amount, s.month_bits
+    SELECT g.person_key, g.rel_no, g.insutype_no, g.is_staff, g.year, g.amount, l.month_bits
     FROM grouped AS g
-    INNER JOIN standing AS s
+    INNER JOIN left_paid AS l
         ON
-            g.person_key = s.person_key
-            AND g.rel_no IS NOT DISTINCT FROM s.rel_no
-            AND g.insutype_no = s.insutype_no
-            AND g.year = s.year
-    WHERE g.has_refund AND NOT g.is_staff AND g.amount > 0
-    UNION ALL
-    SELECT g.person_key, g.rel_no, g.insutype_no, g.is_staff, g.year, g.amount, r.month_bits
-    FROM grouped AS g
-    INNER JOIN refunded AS r
-        ON
-            g.person_key = r.person_key
-            AND g.rel_no IS NOT DISTINCT FROM r.rel_no
-            AND g.insutype_no = r.insutype_no
-            AND g.year = r.year
-    WHERE g.has_refund AND g.is_staff
+            g.person_key = l.person_key
+            AND g.rel_no IS NOT DISTINCT FROM l.rel_no
+            AND g.insutype_no = l.insutype_no
+            AND g.year = l.year
+    WHERE g.has_refund AND (g.is_staff OR g.amount > 0)
 )
 
 SELECT person_key, rel_no, insutype_no, is_staff, year, amount, month_bits

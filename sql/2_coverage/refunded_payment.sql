@@ -9,13 +9,14 @@
 --     months, where there is none what was paid last, one after the other
 WITH
 refund AS (
-    SELECT person_key, rel_no, insutype_no, unnest(range(begn_no // 12, end_no // 12 + 1))::INTEGER AS year
+    SELECT person_key, rel_no, unnest(range(begn_no // 12, end_no // 12 + 1))::INTEGER AS year
     FROM payment
     WHERE NOT is_staff AND amount < 0
 ),
 
 refunded AS (
-    SELECT DISTINCT person_key, rel_no, insutype_no, year FROM refund
+    -- of whatever type: payments without a relation make one year of a person, also those of two types
+    SELECT DISTINCT person_key, rel_no, year FROM refund
 ),
 
 yearly AS (
@@ -33,9 +34,7 @@ shared AS (
         y.row_no,
         greatest(y.begn_no, y.year * 12) % 12 AS first_bit,
         least(y.end_no, y.year * 12 + 11) % 12 AS last_bit,
-        share_of(
-            y.amount, least(y.end_no, y.year * 12 + 11) - greatest(y.begn_no, y.year * 12) + 1, y.end_no - y.begn_no + 1
-        ) AS amount,
+        year_share(y.amount, y.begn_no, y.end_no, y.year) AS amount,
         y.paid_date,
         y.tier
     FROM yearly AS y
@@ -43,7 +42,6 @@ shared AS (
         ON
             y.person_key = r.person_key
             AND y.rel_no IS NOT DISTINCT FROM r.rel_no
-            AND y.insutype_no = r.insutype_no
             AND y.year = r.year
 ),
 

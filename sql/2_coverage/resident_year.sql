@@ -15,10 +15,7 @@ payment_of_year AS (
     -- of a payment over several years its share of each
     SELECT
         p.person_key, p.rel_no, p.year, p.row_no,
-        share_of(
-            p.amount, least(p.end_no, p.year * 12 + 11) - greatest(p.begn_no, p.year * 12) + 1, p.end_no - p.begn_no + 1
-        ),
-        p.paid_date, p.tier
+        year_share(p.amount, p.begn_no, p.end_no, p.year), p.paid_date, p.tier
     FROM (
         SELECT *, unnest(range(begn_no // 12, end_no // 12 + 1))::INTEGER AS year
         FROM payment

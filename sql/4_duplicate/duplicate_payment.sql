@@ -60,14 +60,10 @@ candidate AS (
         coalesce(p.uscc, e.uscc) AS uscc,
         p.amount,
         -- what of it pays for this month or year
-        share_of(
-            p.amount,
-            CASE
-                WHEN p.is_staff THEN 1
-                ELSE least(p.end_no, p.insu_year * 12 + 11) - greatest(p.begn_no, p.insu_year * 12) + 1
-            END,
-            p.end_no - p.begn_no + 1
-        ) AS share,
+        CASE
+            WHEN p.is_staff THEN share_of(p.amount, 1, p.end_no - p.begn_no + 1)
+            ELSE year_share(p.amount, p.begn_no, p.end_no, p.insu_year)
+        END AS share,
         p.paid_date,
         p.pay_id,
         p.insutype

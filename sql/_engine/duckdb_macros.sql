@@ -39,6 +39,10 @@ CREATE MACRO month_text(n) AS CAST((n // 12) * 100 + n % 12 + 1 AS VARCHAR);
 CREATE MACRO share_of(amount, part, months) AS (
     CAST(CAST(amount * 100 AS BIGINT) * part // months AS DECIMAL(16, 0)) * 0.01
 );
+-- what of an amount that pays for the months from begn_no to end_no is of one year
+CREATE MACRO year_share(amount, begn_no, end_no, year) AS (
+    share_of(amount, least(end_no, year * 12 + 11) - greatest(begn_no, year * 12) + 1, end_no - begn_no + 1)
+);
 
 -- Check value (0 to 10) of a certificate number's 17 digits (GB 11643). The weights are powers of 2 (mod 11), so the digits
 -- are read as if they stood in base 2: n less 8 times each n // 10^i * 2^(i - 1). A third of the time of adding them up.
