@@ -52,6 +52,8 @@ TABLES = {
 
 def install(put: Callable[[Any, str, Any], None] = setattr) -> None:
     """Put the tiny build in the place of the SQL steps."""
+    for name in ("canbao.engine.duckdb", "canbao.reports.rulebook"):
+        importlib.import_module(name)  # it takes the real steps' name with it: not while they are away
     steps = tuple(
         Step(name=name, path=Path(name), sql=sql, title=name, grain=name, order_by=tuple(order))
         for name, (sql, order) in TABLES.items()
@@ -81,8 +83,6 @@ def call(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command with the tiny build and without the flow engine in this process; afterwards all is as before."""
     import pytest
 
-    for name in ("canbao.engine.duckdb", "canbao.reports.rulebook"):
-        importlib.import_module(name)  # it takes the real steps' name with it: not while they are away
     said, told = io.StringIO(), io.StringIO()
     mask = os.umask(0)
     os.umask(mask)
