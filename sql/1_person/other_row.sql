@@ -38,7 +38,7 @@ SELECT
     k.row_no,
     k.number_key,
     coalesce(l.person_key, k.number_key) AS person_key,
-    CASE WHEN k.number_key < 0 OR length(k.certno) = 15 THEN k.certno END AS odd_certno,
+    odd_number(k.certno, k.number_key) AS odd_certno,
     k.psn_name,
     k.brdy
 FROM keyed AS k

@@ -50,7 +50,7 @@ SELECT
     coalesce(l.person_key, k.number_key) AS person_key,
     k.psn_insu_rlts_id,
     k.psn_no,
-    CASE WHEN k.number_key < 0 OR length(k.certno) = 15 THEN k.certno END AS odd_certno,
+    odd_number(k.certno, k.number_key) AS odd_certno,
     k.psn_cert_type,
     k.psn_name,
     k.insutype,

@@ -90,6 +90,8 @@ CREATE MACRO number_key(x) AS (
         WHEN x IS NOT NULL THEN -hash60(x) - 1
     END
 );
+-- a number as written, where that is not the 18 digits of its key
+CREATE MACRO odd_number(x, k) AS (CASE WHEN k < 0 OR length(x) = 15 THEN x END);
 -- the number of a non-negative key; most are 18 digits without a zero before them, which is an integer's text as it stands
 CREATE MACRO key_text(k) AS (
     CASE
