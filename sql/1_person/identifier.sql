@@ -8,7 +8,7 @@
 --   person_id: the person [sensitive]
 --   kind: certno, birth_cert_no, psn_no
 --   value: the number, as the sources wrote it; plain 18-digit numbers in full [sensitive]
---   source: the first source that carries it
+--   source: the first source that carries it, in whatever spelling
 --   first_delivery: its oldest delivery in tonight's files
 --   last_delivery: its newest one
 WITH

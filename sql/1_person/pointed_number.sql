@@ -19,6 +19,13 @@ pointed AS (
     FROM staged_birth AS b
     INNER JOIN birth_child AS c ON b.birth_cert_no = c.birth_cert_no
     GROUP BY c.birth_key
+    UNION ALL
+    -- a child's number that an earlier row gave and the newest leaves out
+    SELECT number_key(c.own_certno), 2, min(b.row_no) // 4294967296, max(b.row_no) // 4294967296
+    FROM staged_birth AS b
+    INNER JOIN birth_child AS c ON b.birth_cert_no = c.birth_cert_no AND b.certno = c.own_certno
+    WHERE c.certno IS NULL
+    GROUP BY number_key(c.own_certno)
 )
 
 SELECT

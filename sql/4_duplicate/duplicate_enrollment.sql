@@ -70,15 +70,15 @@ paired AS (
 ),
 
 short_job AS (
-    -- staff relations by a short contract in force: with the same employer where both name one
+    -- staff relations by short contracts in force, and no longer one: with the same employer where both name one
     SELECT t.row_no
     FROM employment_row AS e
     CROSS JOIN run
     INNER JOIN duplicate_relation AS t ON e.person_key = t.person_key
     WHERE
-        e.kind = 'contract' AND e.end_date < e.begn_date + to_months(run.short_term_months)
-        AND (e.uscc IS NULL OR t.uscc IS NULL OR e.uscc = t.uscc)
+        e.kind = 'contract' AND (e.uscc IS NULL OR t.uscc IS NULL OR e.uscc = t.uscc)
     GROUP BY t.row_no
+    HAVING bool_and(coalesce(e.end_date < e.begn_date + to_months(run.short_term_months), false))
 ),
 
 crossed AS (
@@ -94,6 +94,16 @@ crossed AS (
     INNER JOIN duplicate_relation AS a ON p.no_a = a.row_no
 ),
 
+beside_job AS (
+    -- resident years beside a staff relation, and from when they give benefits, waiting left aside
+    SELECT
+        rel_no,
+        year,
+        greatest(make_date(year, 1, 1), (date_trunc('month', paid_date) + INTERVAL 1 MONTH)::DATE) AS benefit_from
+    FROM resident_year
+    WHERE rel_no IN (SELECT resident_no FROM crossed WHERE kind = 'staff_resident')
+),
+
 ruled AS (
     SELECT
         c.*,
@@ -105,7 +115,14 @@ ruled AS (
             WHEN c.has_flexible THEN 'RET-6'
             WHEN c.staff_months >= run.retention_staff_months THEN 'RET-4'
             WHEN s.is_college AND s.school_place6 = r.place6 THEN 'RET-9'
-            WHEN j.row_no IS NOT NULL AND r.begn_date < t.begn_date THEN 'RET-8'
+            -- joined within the benefit period of the resident insurance
+            WHEN
+                j.row_no IS NOT NULL AND r.begn_date < t.begn_date
+                AND (
+                    r.is_elsewhere
+                    OR coalesce(b.benefit_from <= t.begn_date, year(t.begn_date) < run.insured_year - 1)
+                )
+                THEN 'RET-8'
             ELSE 'RET-7'
         END AS rule_id,
         CASE
@@ -121,6 +138,7 @@ ruled AS (
     LEFT JOIN short_job AS j ON c.staff_no = j.row_no
     LEFT JOIN duplicate_relation AS r ON c.resident_no = r.row_no
     LEFT JOIN duplicate_relation AS t ON c.staff_no = t.row_no
+    LEFT JOIN beside_job AS b ON c.resident_no = b.rel_no AND year(t.begn_date) = b.year
 ),
 
 acted AS (
@@ -171,10 +189,13 @@ moneyed AS (
         d.is_elsewhere AS drop_elsewhere,
         CASE
             WHEN d.is_elsewhere THEN d.begn_date
-            WHEN
-                f.brdy >= coalesce(y.window_start, make_date(s.overlap_year, 1, 1))
-                AND date_diff('day', f.brdy, m.paid_date) <= run.newborn_days
-                THEN f.brdy
+            -- a newborn from birth where born in the year or its window, else from 1 January (contract 3.5)
+            WHEN date_diff('day', f.brdy, m.paid_date) <= run.newborn_days
+                THEN
+                    CASE
+                        WHEN f.brdy >= coalesce(y.window_start, make_date(s.overlap_year, 1, 1)) THEN f.brdy
+                        ELSE make_date(s.overlap_year, 1, 1)
+                    END
             ELSE greatest(make_date(s.overlap_year, 1, 1), (date_trunc('month', m.paid_date) + INTERVAL 1 MONTH)::DATE)
         END AS benefit_from,
         CASE

@@ -99,7 +99,10 @@ found AS (
     UNION ALL
     SELECT
         r.person_key, 'name_conflict', 'LED-5', r.psn_insu_rlts_id,
-        json_object('psn_insu_rlts_id', r.psn_insu_rlts_id, 'sources', ['population', 'enrollment'])
+        json_object(
+            'psn_insu_rlts_id', r.psn_insu_rlts_id,
+            'sources', ['population', CASE WHEN r.is_elsewhere THEN 'enrollment_elsewhere' ELSE 'enrollment' END]
+        )
     FROM relation_row AS r
     INNER JOIN population_person AS p ON r.person_key = p.person_key
     WHERE NOT same_name(r.psn_name, p.psn_name)

@@ -112,10 +112,17 @@ def kept_staff(life: Life, staff: list[Relation], paid: dict[str, set[int]], pol
     if places:
         there = [relation for relation in staff if relation.admdvs[:6] in places]
         return there[0] if len(there) == 1 else None
-    now = month_of(policy.as_of)  # a normal record elsewhere counts as paid until now
-    latest = {r.rlts_id: now if r.elsewhere else max(paid[r.rlts_id], default=0) for r in staff}
-    best = [relation for relation in staff if latest[relation.rlts_id] == max(latest.values())]
-    return best[0] if len(best) == 1 else None
+    now = month_of(policy.as_of)
+    latest = {r.rlts_id: now if r.elsewhere else min(now, max(paid[r.rlts_id], default=0)) for r in staff}
+    payers = [r for r in staff if latest[r.rlts_id]]
+    payers = [r for r in payers if not (r.psn_type in FLEXIBLE or is_retired(r))] or payers
+    if not payers:
+        return None
+    # a normal record elsewhere counts as paid until now, but tells no months
+    first = max(latest[r.rlts_id] for r in payers) - any(r.elsewhere for r in payers)
+    places = {r.admdvs[:6] for r in payers if latest[r.rlts_id] >= first}
+    there = [relation for relation in staff if relation.admdvs[:6] in places]
+    return there[0] if len(there) == 1 else None
 
 
 def cross_rule(life: Life, staff: Relation, resident: Relation, months: int, policy: Policy) -> tuple[str, str, bool]:
@@ -125,12 +132,23 @@ def cross_rule(life: Life, staff: Relation, resident: Relation, months: int, pol
     for school, stage, enrolled, _ in life.student:
         if stage in HIGHER and school[:6] == resident.admdvs[:6] and enrolled <= policy.as_of:
             return "RET-9", "suspend", False
-    for uscc, kind, begn, end in life.employment:
-        if kind != "contract" or end is None or staff.uscc not in {uscc, None} or not begn <= policy.as_of <= end:
-            continue
-        if resident.begn < staff.begn and end < add_months(begn, policy.short_term_months):
-            return "RET-8", "suspend", False
+    contracts = [
+        (begn, end)
+        for uscc, kind, begn, end in life.employment
+        if kind == "contract" and staff.uscc in {uscc, None} and begn <= policy.as_of <= (end or policy.as_of)
+    ]
+    short = all(end and end < add_months(begn, policy.short_term_months) for begn, end in contracts)
+    if contracts and short and resident.begn < staff.begn and in_benefits(life, resident, staff.begn, policy):
+        return "RET-8", "suspend", False
     return "RET-7", "suspend", True
+
+
+def in_benefits(life: Life, resident: Relation, day: date, policy: Policy) -> bool:
+    """Whether a resident relation gave benefits on a day, waiting left aside; of years long past all are taken to have."""
+    if resident.elsewhere or day.year < policy.insured_year - 1:
+        return True
+    paid = effective_date(resident_payments(life).get((resident.rlts_id, day.year), []))
+    return paid is not None and (paid.year < day.year or first_of_next_month(paid) <= day)
 
 
 def refund(life: Life, dropped: Relation, action: str, policy: Policy) -> str | None:

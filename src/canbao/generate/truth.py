@@ -288,7 +288,7 @@ def duplicates(world: World, people: People, book: Book, f: Facts, rlts_id: pl.S
     school_any = np.zeros(people.n, dtype=np.int64)
     school_any[student["p"]] = student["adm"]
     ret9 = (stage[p] >= b.VOCATIONAL) & (school_any[p] == r["adm"][q])
-    short = _short_contract(people, book)[p] & (r["begn"][q] < r["begn"][s])
+    short = _short_contract(people, book)[p] & (r["begn"][q] < r["begn"][s]) & _in_benefits(w, f, q, r["begn"][s])
     cross = kind == "staff_resident"
     rule = np.select(
         [
@@ -384,20 +384,34 @@ def _benefit_without_wait(world: World, paid_day: np.ndarray) -> np.ndarray:
     return np.where(paid_day < jan, jan, first_day(month_of(np.maximum(paid_day, jan)) + 1))
 
 
+def _first_paid(world: World, f: Facts) -> np.ndarray:
+    """Day of each resident relation's first payment for the insured year; 10^6 where it has none."""
+    p = f.payment
+    pay = (p["r"] >= 0) & (p["insutype"] == 390) & (p["a0"] // 12 == world.year) & (p["type"] == 10) & (p["fen"] > 0)
+    day = np.full(len(f.relation["p"]), 10**6)
+    np.minimum.at(day, p["r"][pay], p["day"][pay])
+    return day
+
+
+def _in_benefits(world: World, f: Facts, resident: np.ndarray, begun: np.ndarray) -> np.ndarray:
+    """Whether the resident relation gave benefits on the day on which the job began (RET-8)."""
+    this_year = _benefit_without_wait(world, _first_paid(world, f)[resident]) <= begun
+    before = begun < days(world.year, 1, 1)
+    return f.relation["elsewhere"][resident] | np.where(before, f.net_before[resident] > 0, this_year)
+
+
 def _refund(world: World, f: Facts, drop: np.ndarray, action: np.ndarray) -> np.ndarray:
     """REF-1 to REF-3 for dropped resident relations that were paid for; "" where nothing is judged.
 
     "" also while the insured year has not begun and the relation is paid for the year before as well: then
     one payment's benefits have begun and the other's have not.
     """
-    r, p = f.relation, f.payment
+    r = f.relation
     row = np.maximum(drop, 0)
     judged = (drop >= 0) & (r["insutype"][row] == 390) & ~r["elsewhere"][row] & (f.net[row] > 0)
     if world.as_of.year < world.year:
         judged &= f.net_before[row] == 0
-    pay = (p["r"] >= 0) & (p["insutype"] == 390) & (p["a0"] // 12 == world.year) & (p["type"] == 10) & (p["fen"] > 0)
-    day = np.full(len(r["p"]), 10**6)
-    np.minimum.at(day, p["r"][pay], p["day"][pay])
+    day = _first_paid(world, f)
     begun = _benefit_without_wait(world, day[row]) <= world.day
     return np.select([~judged, ~begun, action == "suspend"], ["", "yes", "no"], "manual")
 
