@@ -41,6 +41,7 @@ decided AS (
             WHEN status = 'out_of_scope' THEN 'out_of_scope'
             WHEN status <> 'uninsured' THEN 'excluded'
             WHEN given_way IS NOT NULL THEN given_way
+            WHEN lacks_end THEN 'end_missing'
             WHEN waits THEN 'waits'
             ELSE 'adopted'
         END AS why

@@ -7,6 +7,7 @@
 --   l1, l2, l3, l4: the divisions that it is or lies in
 --   batch_no, serial: row that was sent and that this answers: by its code, else the row of this person that this
 --     division was sent in that batch, else the newest one that it was sent before the visit
+--   waits, priority: of the reason; not of one that has to say until when and does not
 --   in_force: the visit was, and the answer still holds
 WITH
 coded AS (
@@ -62,8 +63,9 @@ SELECT
     coalesce(a.batch_no, p.batch_no) AS batch_no,
     coalesce(a.serial, p.serial) AS serial,
     c.code IS NOT NULL AS is_known_reason,
-    coalesce(c.waits = 'true', false) AS waits,
-    c.priority::INTEGER AS priority,
+    coalesce(c.waits = 'true', false) AND NOT coalesce(c.needs_end = 'true' AND a.end_date IS NULL, false) AS waits,
+    CASE WHEN c.needs_end = 'false' OR a.end_date IS NOT NULL THEN c.priority::INTEGER END AS priority,
+    coalesce(c.needs_end = 'true' AND a.end_date IS NULL, false) AS lacks_end,
     c.says,
     coalesce(string_split(c.agrees, '|'), []::VARCHAR[]) AS agrees,
     coalesce(string_split(c.checked_by, '|'), []::VARCHAR[]) AS checked_by,

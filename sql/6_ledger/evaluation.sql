@@ -27,7 +27,7 @@ wide AS (
         sum(value) FILTER (basis = 'household' AND measure = 'newborn_should') AS newborn_should,
         sum(value) FILTER (basis = 'household' AND measure = 'student_insured') AS student_insured,
         sum(value) FILTER (basis = 'household' AND measure = 'student_should') AS student_should,
-        sum(value) FILTER (basis = 'household' AND measure = 'feedback_received') AS feedback_received,
+        sum(value) FILTER (basis = 'household' AND measure = 'dispatched_answered') AS dispatched_answered,
         sum(value) FILTER (basis = 'household' AND measure = 'dispatched') AS dispatched
     FROM ledger
     WHERE level <= 2 AND NOT contains(division_code, '-')
@@ -96,7 +96,7 @@ measured AS (
     UNION ALL
     SELECT division_code, 'student_coverage', student_insured, student_should FROM wide
     UNION ALL
-    SELECT division_code, 'verification_rate', feedback_received, dispatched FROM wide
+    SELECT division_code, 'verification_rate', dispatched_answered, dispatched FROM wide
     UNION ALL
     SELECT w.division_code, 'bad_number_rate', coalesce(q.bad_numbers, 0), coalesce(q.persons, 0)
     FROM wide AS w

@@ -18,7 +18,10 @@ feedback_known AS (
 
 -- overdue is who was asked and of whom nobody has said anything, though one answer was due by now
 asked AS (
-    SELECT person_key, bool_or(is_overdue) AND NOT bool_or(is_answered) AS is_overdue
+    SELECT
+        person_key,
+        bool_or(is_answered) AS is_answered,
+        bool_or(is_overdue) AND NOT bool_or(is_answered) AS is_overdue
     FROM sent_answer
     WHERE of_year AND NOT is_recalled AND person_key IS NOT NULL
     GROUP BY person_key
@@ -47,6 +50,8 @@ fact AS (
         -- where both places are known deep enough: here (户在人在), away (户在人不在, 人在户不在)
         CASE
             WHEN s.resd_no IS NULL OR s.live_no IS NULL THEN NULL
+            -- of one of them only the city is known, and the other lies in it
+            WHEN s.resd_in_city AND s.live_in_city AND code_no(city.city_code) IN (s.resd_no, s.live_no) THEN NULL
             WHEN s.resd_no // 1000000 <> s.live_no // 1000000 THEN 'away'
             WHEN s.resd_no // 1000 % 1000 = 0 OR s.live_no // 1000 % 1000 = 0 THEN NULL
             WHEN s.resd_no // 1000 <> s.live_no // 1000 THEN 'away'
@@ -68,6 +73,7 @@ fact AS (
         f.person_key IS NOT NULL AS has_feedback,
         coalesce(f.is_verified, false) AS is_verified,
         q.person_key IS NOT NULL AS is_dispatched,
+        coalesce(q.is_answered, false) AS is_answered,
         coalesce(q.is_overdue, false) AS is_overdue
     FROM person_status AS s
     CROSS JOIN run
@@ -131,5 +137,6 @@ SELECT
         + flag(is_overdue, 41)  -- feedback_overdue
         + flag(is_verified, 42)  -- feedback_verified
         + flag(is_dispatched AND is_insured, 43)  -- enrolled_since
+        + flag(is_answered, 44)  -- dispatched_answered
     ) AS counted
 FROM fact

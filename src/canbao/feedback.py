@@ -62,6 +62,7 @@ def take_back(files: Sequence[Path], root: Path, day: date | None = None) -> lis
     """
     from canbao.loop import receive
 
+    root = root.resolve()
     home = Home(root)
     for path in files:
         if not path.is_file():

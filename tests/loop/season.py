@@ -358,7 +358,7 @@ class Season:
         return {key: (OUTCOME[one.why] or "", one.why) for key, one in best.items()}
 
     def _check_ledger(self, lands: list[Land], best: dict[tuple[int, int], tuple[str, str]]) -> None:
-        """The five measures of the ledger per district and for the city, counted from rows."""
+        """The six measures of the ledger per district and for the city, counted from rows."""
         asked: dict[str, list[Row]] = defaultdict(list)
         for batch in self.book.batches.values():
             if not batch.is_recalled:
@@ -368,6 +368,9 @@ class Season:
         status = self.book.status
         persons: dict[str, set[str]] = {
             "dispatched": set(asked),
+            "dispatched_answered": {
+                person for person, rows in asked.items() if any((row.batch_no, row.serial) in best for row in rows)
+            },
             "feedback_received": {one.row.person for one in lands},
             "feedback_verified": {one.row.person for one in lands if OUTCOME[one.why] == "adopted"},
             "enrolled_since": {one for one in asked if status[one] in INSURED},

@@ -88,6 +88,15 @@ def test_right_rows_land_and_wrong_ones_go_back(canbao: Call, world: World, tmp_
     assert len(list((world.home.root / "feedback" / "refused").iterdir())) == 1
 
 
+def test_paths_may_be_relative(canbao: Call, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sheet(tmp_path / "甲村.csv", [row("ann")])
+    monkeypatch.chdir(tmp_path)
+    done = canbao("feedback", "甲村.csv", "--home", "home", "--as-of", DAY)
+    assert done.returncode == 0, done.stdout
+    assert "读入 1 行，采用 1 行" in done.stdout
+    assert len(world.landed_rows()) == 1
+
+
 def test_a_workbook_of_the_lists_that_were_sent(canbao: Call, world: World, tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     heads = ["行码", "姓名", "核实结果", "核实日期"]

@@ -108,7 +108,7 @@ def read_returned(path: Path, *, work: Path, day: date | None = None) -> Returne
         FileRefused: The file as a whole cannot be taken; the message says what to do.
     """
     _acceptable(path)
-    with TemporaryDirectory(dir=work, prefix=".read-") as aside:
+    with TemporaryDirectory(dir=work.absolute(), prefix=".read-") as aside:  # the reading process is at home there
         result = Path(aside) / "result"
         command = [sys.executable, "-I", "-B", "-m", "canbao.loop.read", str(path.absolute()), str(result)]
         status = _run([*command, *([day.isoformat()] if day else [])], aside)
