@@ -37,7 +37,7 @@ SELECT
             ELSE 0
         END
     ) AS month_bits,
-    max(CASE WHEN k.counts AND k.insu_year <= year(run.as_of) THEN k.insu_year * 1000 + k.insutype_no END)::INTEGER AS last_year_type,
+    max(CASE WHEN k.counts AND k.insu_year <= run.insured_year THEN k.insu_year * 1000 + k.insutype_no END)::INTEGER AS last_year_type,
     min(k.row_no) AS first_no
 FROM keyed AS k
 CROSS JOIN run

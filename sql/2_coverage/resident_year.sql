@@ -4,7 +4,9 @@
 -- parts: computed
 -- columns:
 --   paid_date: first payment that was not taken back (contract 3.5);
---     with full aid the later of 31 December before the year and begn_date, of the relation and of the aid
+--     with full aid the later of 31 December before the year and begn_date, of the relation and of the aid: the earlier of
+--     the two where somebody paid all the same, unless for the tier that aid leaves a share of
+--   by_aid: aid counts as the payment
 WITH
 payment_of_year AS (
     SELECT p.person_key, p.rel_no, p.begn_no // 12 AS year, p.row_no, p.amount, p.paid_date, p.tier
@@ -43,30 +45,50 @@ first_effective AS (
     FROM refunded_payment
     WHERE stands
     GROUP BY person_key, rel_no, year
+),
+
+aided AS (
+    SELECT
+        f.person_key, f.rel_no, f.year, r.tier,
+        greatest(make_date(f.year - 1, 12, 31), f.begn_date, f.aided_from) AS aid_date
+    FROM full_aid_year AS f
+    CROSS JOIN run
+    INNER JOIN relation_row AS r ON f.rel_no = r.row_no
+    WHERE f.year >= run.insured_year - 1
+),
+
+paid AS (
+    SELECT
+        s.person_key,
+        s.rel_no,
+        s.year,
+        coalesce(e.paid_date, s.paid_date) AS paid_date,
+        s.amount,
+        CASE WHEN e.paid_date IS NULL THEN s.tier ELSE e.tier END AS tier
+    FROM summed AS s
+    LEFT JOIN first_effective AS e
+        ON s.person_key = e.person_key AND s.rel_no IS NOT DISTINCT FROM e.rel_no AND s.year = e.year
 )
 
 SELECT
-    s.person_key,
-    s.rel_no,
-    s.year,
-    coalesce(e.paid_date, s.paid_date) AS paid_date,
-    s.amount,
-    CASE WHEN e.paid_date IS NULL THEN s.tier ELSE e.tier END AS tier,
-    false AS by_aid
-FROM summed AS s
-LEFT JOIN first_effective AS e
-    ON s.person_key = e.person_key AND s.rel_no IS NOT DISTINCT FROM e.rel_no AND s.year = e.year
+    p.person_key,
+    p.rel_no,
+    p.year,
+    least(p.paid_date, a.aid_date) AS paid_date,
+    p.amount,
+    p.tier,
+    coalesce(a.aid_date < p.paid_date, false) AS by_aid
+FROM paid AS p
+LEFT JOIN aided AS a ON p.rel_no = a.rel_no AND p.year = a.year AND (p.tier IS DISTINCT FROM '2' OR coalesce(a.tier = '2', false))
 UNION ALL
 SELECT
     c.person_key,
     c.rel_no,
     c.year,
-    greatest(make_date(c.year - 1, 12, 31), r.begn_date, f.aided_from),
+    a.aid_date,
     0,
-    r.tier,
+    a.tier,
     true
 FROM covered_year AS c
-INNER JOIN relation_row AS r ON c.rel_no = r.row_no
-INNER JOIN full_aid_year AS f ON c.rel_no = f.rel_no AND c.year = f.year
-CROSS JOIN run
-WHERE c.by_aid AND c.year >= run.insured_year - 1
+INNER JOIN aided AS a ON c.rel_no = a.rel_no AND c.year = a.year
+WHERE c.by_aid

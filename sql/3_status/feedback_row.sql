@@ -7,7 +7,7 @@
 --   l1, l2, l3, l4: the divisions that it is or lies in
 --   batch_no, serial: row that was sent and that this answers: by its code, else the row of this person that this
 --     division was sent in that batch, else the newest one that it was sent before the visit
---   waits, priority: of the reason; not of one that has to say until when and does not
+--   waits, priority: of the reason; not of one that has to say until when and does not, once departments should know
 --   in_force: the visit was, and the answer still holds
 WITH
 coded AS (
@@ -43,6 +43,18 @@ by_person AS (
     QUALIFY row_number() OVER (
         PARTITION BY a.row_no ORDER BY (s.batch_id = a.batch_id) DESC, s.batch_no DESC, s.serial
     ) = 1
+),
+
+dated AS (
+    SELECT
+        a.*,
+        a.found_date + coalesce(c.grace_days::INTEGER, 0) AS checked_after,
+        coalesce(
+            c.needs_end = 'true' AND a.end_date IS NULL AND run.as_of > a.found_date + c.grace_days::INTEGER, false
+        ) AS lacks_end
+    FROM answer AS a
+    CROSS JOIN run
+    LEFT JOIN code_reason_class AS c ON a.reason_code = c.code
 )
 
 SELECT
@@ -63,16 +75,16 @@ SELECT
     coalesce(a.batch_no, p.batch_no) AS batch_no,
     coalesce(a.serial, p.serial) AS serial,
     c.code IS NOT NULL AS is_known_reason,
-    coalesce(c.waits = 'true', false) AND NOT coalesce(c.needs_end = 'true' AND a.end_date IS NULL, false) AS waits,
-    CASE WHEN c.needs_end = 'false' OR a.end_date IS NOT NULL THEN c.priority::INTEGER END AS priority,
-    coalesce(c.needs_end = 'true' AND a.end_date IS NULL, false) AS lacks_end,
+    coalesce(c.waits = 'true', false) AND NOT a.lacks_end AS waits,
+    CASE WHEN NOT a.lacks_end THEN c.priority::INTEGER END AS priority,
+    a.lacks_end,
     c.says,
     coalesce(string_split(c.agrees, '|'), []::VARCHAR[]) AS agrees,
     coalesce(string_split(c.checked_by, '|'), []::VARCHAR[]) AS checked_by,
-    a.found_date + coalesce(c.grace_days::INTEGER, 0) AS checked_after,
+    a.checked_after,
     a.found_date <= run.as_of AS is_done,
     a.found_date <= run.as_of AND (a.end_date IS NULL OR a.end_date >= run.as_of) AS in_force
-FROM answer AS a
+FROM dated AS a
 CROSS JOIN run
 LEFT JOIN by_person AS p ON a.row_no = p.row_no
 LEFT JOIN division_successor AS s ON a.division_code = s.division_code

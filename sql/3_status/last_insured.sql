@@ -40,7 +40,7 @@ SELECT person_key, year AS last_insured_year, insutype AS last_insutype, insu_ad
 FROM seen
 CROSS JOIN run
 -- what is paid ahead for a year to come is no last time
-WHERE year <= year(run.as_of)
+WHERE year <= run.insured_year
 QUALIFY row_number() OVER (
     PARTITION BY person_key ORDER BY year DESC, bit DESC, insutype, insu_admdvs NULLS LAST
 ) = 1

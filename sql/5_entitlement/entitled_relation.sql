@@ -13,7 +13,7 @@ candidate AS (
 ),
 
 paid AS (
-    SELECT y.rel_no, y.paid_date, y.tier, y.by_aid, a.aid_type
+    SELECT y.rel_no, y.paid_date, y.tier, y.amount, y.by_aid, a.aid_type
     FROM resident_year AS y
     CROSS JOIN run
     LEFT JOIN full_aid_year AS a ON CASE WHEN y.by_aid THEN y.rel_no END = a.rel_no AND y.year = a.year
@@ -52,12 +52,14 @@ SELECT
     c.person_key,
     c.psn_insu_rlts_id,
     c.insu_admdvs,
-    coalesce(CASE WHEN y.tier IN ('1', '2') THEN y.tier END, c.tier) AS tier,
+    CASE WHEN y.rel_no IS NULL THEN c.tier ELSE paid_tier(y.tier, c.tier, y.amount, t.tier2_amt) END AS tier,
     y.paid_date,
     y.by_aid,
     y.aid_type,
     f.brdy
 FROM candidate AS c
+CROSS JOIN run
 INNER JOIN person_fact AS f ON c.person_key = f.person_key
 LEFT JOIN paid AS y ON c.row_no = y.rel_no
+LEFT JOIN year_param AS t ON run.insured_year = t.insu_year
 WHERE c.row_no NOT IN (SELECT row_no FROM silent)

@@ -130,9 +130,10 @@ doubtful AS (
     CROSS JOIN run_input AS i
     WHERE
         NOT verified
-        AND name IN (
-            'window.' || i.insured_year || '.start', 'waiting.var_offset', 'waiting.lapse_from_year', 'waiting.exempt',
-            'cap.base', 'cap.k_from_year'
+        AND (
+            starts_with(name, 'window.' || i.insured_year || '.') OR starts_with(name, 'waiting.')
+            OR starts_with(name, 'transition.') OR name = 'newborn.days'
+            OR (starts_with(name, 'cap.') AND name <> 'cap.deductible')
         )
 ),
 

@@ -91,7 +91,8 @@ found AS (
         )
 ),
 
--- what was paid and given back leaves nothing to reconcile: of a payment's months one must still be covered by it
+-- what was paid and given back leaves nothing to reconcile: a resident's payment must stand, of a staff payment's months
+-- one must still be covered by it
 given_back AS (
     SELECT DISTINCT person_key FROM payment WHERE amount < 0
 ),
@@ -105,6 +106,12 @@ doubted AS (
 ),
 
 standing AS (
+    SELECT row_no
+    FROM doubted
+    WHERE
+        NOT is_staff
+        AND row_no NOT IN (SELECT row_no FROM refunded_payment GROUP BY row_no HAVING NOT bool_or(stands))
+    UNION ALL
     SELECT p.row_no
     FROM covered_year AS c
     INNER JOIN doubted AS p
@@ -113,7 +120,7 @@ standing AS (
             AND p.rel_no IS NOT DISTINCT FROM c.rel_no
             AND p.insutype_no = c.insutype_no
     WHERE
-        NOT c.by_aid
+        p.is_staff
         AND c.year BETWEEN p.begn_no // 12 AND p.end_no // 12
         AND c.month_bits
         & ((1 << (least(p.end_no, c.year * 12 + 11) % 12 + 1)) - (1 << (greatest(p.begn_no, c.year * 12) % 12))) <> 0

@@ -6,11 +6,7 @@
 --   tier: as the payment says, else the relation, else by the amount
 SELECT
     y.person_key,
-    max(coalesce(
-        CASE WHEN y.tier IN ('1', '2') THEN y.tier END,
-        CASE WHEN r.tier IN ('1', '2') THEN r.tier END,
-        CASE WHEN y.amount >= p.tier2_amt THEN '2' ELSE '1' END
-    )) AS tier
+    max(paid_tier(y.tier, r.tier, y.amount, p.tier2_amt)) AS tier
 FROM resident_year AS y
 CROSS JOIN run
 LEFT JOIN relation AS r ON y.rel_no = r.row_no

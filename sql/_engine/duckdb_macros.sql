@@ -44,6 +44,13 @@ CREATE MACRO year_share(amount, begn_no, end_no, year) AS (
     share_of(amount, least(end_no, year * 12 + 11) - greatest(begn_no, year * 12) + 1, end_no - begn_no + 1)
 );
 
+-- tier of a resident's premium: as the payment says, else the relation, else by what was paid
+CREATE MACRO paid_tier(paid, enrolled, amount, tier2_amt) AS coalesce(
+    CASE WHEN paid IN ('1', '2') THEN paid END,
+    CASE WHEN enrolled IN ('1', '2') THEN enrolled END,
+    CASE WHEN amount >= tier2_amt THEN '2' ELSE '1' END
+);
+
 -- Check value (0 to 10) of a certificate number's 17 digits (GB 11643). The weights are powers of 2 (mod 11), so the digits
 -- are read as if they stood in base 2: n less 8 times each n // 10^i * 2^(i - 1). A third of the time of adding them up.
 CREATE MACRO check_of(n) AS ((12 - (2 * (

@@ -258,6 +258,18 @@ def switched_in_time(paid: date, cover: Insured, policy: Policy) -> bool:
     return run >= policy.min_years * 12
 
 
+def tier_of(relation: Relation, payments: list[Payment], is_paid: bool, policy: Policy) -> str | None:
+    """The tier that a payment names, else the relation, else the amount."""
+    told = max((p.tier for p in standing(payments) if p.tier), default=relation.tier)
+    if told or not is_paid:
+        return told
+    january, amount = policy.insured_year * 12, 0.0
+    for p in payments:
+        first, last = month_number(p.begn), month_number(p.end)
+        amount += p.signed * (min(last, january + 11) - max(first, january) + 1) / (last - first + 1)
+    return "2" if policy.second_tier is not None and amount >= policy.second_tier else "1"
+
+
 def exemptions(life: Life, paid: date, cover: Insured, policy: Policy) -> list[str]:
     """Why somebody does not wait (WAIT-1, NB-6, TRN-1, TRN-2)."""
     reasons = []
@@ -335,6 +347,10 @@ def entitlement(life: Life, policy: Policy) -> dict[str, Any] | None:
         paid = None
         if year in paid_years:
             paid = effective_date(by_year[relation.rlts_id, year])
+            aided = full_aid(life, relation, year, policy)
+            tier = max((p.tier for p in standing(by_year[relation.rlts_id, year]) if p.tier), default=None)
+            if aided and (tier != "2" or relation.tier == "2"):
+                paid = min(paid or aided, aided)
         elif year in aided_years:
             paid = full_aid(life, relation, year, policy)
         found.append((relation.status != "1", paid is None, paid or date.max, relation.rlts_id, relation))
@@ -347,9 +363,7 @@ def entitlement(life: Life, policy: Policy) -> dict[str, Any] | None:
         "psn_insu_rlts_id": relation.rlts_id,
         "insu_admdvs": relation.admdvs,
         "insu_year": year,
-        "tier": max(
-            (p.tier for p in standing(by_year.get((relation.rlts_id, year), [])) if p.tier), default=relation.tier
-        ),
+        "tier": tier_of(relation, by_year.get((relation.rlts_id, year), []), paid != date.max, policy),
         "in_window": None,
         "paid_date": None,
         "continuous_years": continuous_years(life, cover, policy),

@@ -116,6 +116,8 @@ class Policy:
     newborn_days: int = 90
     staff_months: int = 12
     short_term_months: int = 12
+    second_tier: int | None = None
+    """Premium of tier 2 for the insured year."""
     subsidies: Mapping[int, int | None] = field(default_factory=dict)
     aid_types: Mapping[str, tuple[int | None, int | None, int | None]] = field(default_factory=dict)
     """Kind of aid to priority and personal share of tier 1 and tier 2."""
@@ -155,6 +157,7 @@ class Policy:
             newborn_days=value["newborn.days"],
             staff_months=value["retention.staff_months"],
             short_term_months=value["retention.short_term_months"],
+            second_tier=value.get(f"premium.{insured_year}.tier2"),
             subsidies={y: value.get(f"subsidy.{y}") for y in years},
             aid_types={
                 k: tuple(value.get(f"aid.{k}.{part}") for part in ("priority", "tier1_personal", "tier2_personal"))

@@ -86,6 +86,47 @@ def test_an_overlay_holds_on_every_day_and_dates_may_be_text(tmp_path: Path) -> 
     assert rules.parameters["waiting.fixed_months"].value == 2
 
 
+def test_an_entry_of_an_overlay_holds_for_its_days_and_names_its_document(tmp_path: Path) -> None:
+    path = overlay(
+        tmp_path,
+        """
+[[cap.base]]
+value = 300000
+valid_from = 2026-01-01
+document = "某文"
+clause = "二"
+verified = true
+[[cap.base]]
+value = 200000
+valid_from = "2025-01-01"
+valid_to = 2025-12-31
+""",
+    )
+    later, before = (
+        load_rules("chongqing", DAY, path).parameters,
+        load_rules("chongqing", date(2025, 7, 1), path).parameters,
+    )
+    assert (later["cap.base"].value, later["cap.base"].document, later["cap.base"].verified) == (300000, "某文", True)
+    assert (before["cap.base"].value, before["cap.base"].verified) == (200000, False)
+    assert path.name in before["cap.base"].document
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[cap.base]\nvalue = 1\nverified = true",  # by what document?
+        "[cap.base]\nvalue = 1\nvalid_until = 2026-01-01",
+        "[cap.base]\nvalue = 1\nvalid_to = '来年'",
+        "[transition]\nmin_years = 4",  # with a gap of three months more than is known month by month
+        "[cap]\nlimit_ratio = 20",
+        "[waiting]\nvar_offset = 2",
+    ],
+)
+def test_what_an_overlay_cannot_mean_is_told(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UserError, match="规则文件"):
+        load_rules("chongqing", DAY, overlay(tmp_path, text))
+
+
 def test_a_past_day_takes_that_day_s_values() -> None:
     today, before = load_rules("chongqing", DAY).parameters, load_rules("chongqing", date(2025, 6, 2)).parameters
     assert "age_limit.male" not in before

@@ -112,7 +112,8 @@ def load_rules(jurisdiction: str, as_of: date, overlay: Path | None = None) -> R
     Args:
         jurisdiction: name of a file beside this module.
         as_of: the run's as-of date; a past date takes the rules of that date.
-        overlay: TOML file with the same keys whose values hold for the whole run.
+        overlay: TOML file with the same keys. A plain value holds for the whole run; an entry as the shipped files have
+            them holds from `valid_from` to `valid_to`, and is verified where it says so and names its document.
 
     Raises:
         UserError: unknown jurisdiction, unreadable overlay, unknown key or a value of the wrong type in it.
@@ -126,9 +127,13 @@ def load_rules(jurisdiction: str, as_of: date, overlay: Path | None = None) -> R
             parameters[parameter.name] = parameter
     if overlay is not None:
         known = {p.name: p for p in shipped}
-        for name, value in _overlay_values(overlay).items():
-            parameters[name] = _overlay_parameter(overlay, name, value, known)
+        for name, entries in _overlay_entries(overlay).items():
+            for entry in entries:
+                parameter = _overlay_parameter(overlay, name, entry, known)
+                if parameter.holds_on(as_of):
+                    parameters[name] = parameter
         _check_windows(overlay, parameters)
+        _check_transition(overlay, parameters)
     return Rules(jurisdiction, title, as_of, parameters)
 
 
@@ -149,7 +154,7 @@ def _shipped(jurisdiction: str) -> tuple[str, tuple[Parameter, ...]]:
     return title, tuple(found)
 
 
-def _overlay_values(path: Path) -> dict[str, Any]:
+def _overlay_entries(path: Path) -> dict[str, list[dict[str, Any]]]:
     try:
         data = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError as error:
@@ -158,24 +163,27 @@ def _overlay_values(path: Path) -> dict[str, Any]:
         raise UserError(f"规则文件 {path} 无法读取（须为 UTF-8 文本）：{error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"规则文件 {path} 不是有效的 TOML：{error}") from error
-    flat: dict[str, Any] = {}
+    flat: dict[str, list[dict[str, Any]]] = {}
 
     def walk(prefix: str, node: Any) -> None:
         if isinstance(node, dict) and "value" in node:
-            flat[prefix] = node["value"]
+            flat[prefix] = [node]
         elif isinstance(node, dict):
             for key, child in node.items():
                 walk(f"{prefix}.{key}" if prefix else key, child)
         elif isinstance(node, list) and node and all(isinstance(entry, dict) for entry in node):
-            flat[prefix] = node[-1].get("value")
-        else:
             flat[prefix] = node
+        else:
+            flat[prefix] = [{"value": node}]
 
     walk("", data)
     return flat
 
 
-def _overlay_parameter(path: Path, name: str, value: Any, known: dict[str, Parameter]) -> Parameter:
+_ENTRY = ("value", "valid_from", "valid_to", "document", "clause", "verified")
+
+
+def _overlay_parameter(path: Path, name: str, entry: dict[str, Any], known: dict[str, Parameter]) -> Parameter:
     wanted: type | None = next((kind for pattern, kind in _OPEN_KEYS if pattern.fullmatch(name)), None)
     if wanted is None and name not in known:
         near = difflib.get_close_matches(name, known, n=3)
@@ -183,9 +191,27 @@ def _overlay_parameter(path: Path, name: str, value: Any, known: dict[str, Param
         raise UserError(f"规则文件 {path}：没有名为“{name}”的参数{hint}")
     if wanted is None:
         wanted = _kind(name, known[name].value)
+    if unknown := [key for key in entry if key not in _ENTRY]:
+        raise UserError(f"规则文件 {path}：参数“{name}”里不能写“{unknown[0]}”；可写：{'、'.join(_ENTRY)}")
+    value = entry.get("value")
     if value is not None:
         value = _converted(path, name, value, wanted)
-    return Parameter(name, value, document=f"运行参数文件 {path.name}", verified=False, overlay=True)
+    days = {
+        key: _converted(path, f"{name}.{key}", entry[key], date) for key in ("valid_from", "valid_to") if key in entry
+    }
+    told = {key: _converted(path, f"{name}.{key}", entry[key], str) for key in ("document", "clause") if key in entry}
+    verified = "verified" in entry and _converted(path, f"{name}.verified", entry["verified"], bool)
+    if verified and not told.get("document"):
+        raise UserError(f"规则文件 {path}：参数“{name}”写明已核实（verified），须同时写明文件（document）")
+    return Parameter(
+        name,
+        value,
+        **days,  # type: ignore[arg-type]
+        document=str(told.get("document") or f"运行参数文件 {path.name}"),
+        clause=str(told.get("clause", "")),
+        verified=bool(verified),
+        overlay=True,
+    )
 
 
 def _check_windows(path: Path, parameters: dict[str, Parameter]) -> None:
@@ -195,6 +221,23 @@ def _check_windows(path: Path, parameters: dict[str, Parameter]) -> None:
         if isinstance(begin, date) and isinstance(last, date) and last < begin:
             raise UserError(f"规则文件 {path}：集中缴费期 {name.split('.')[1]} 的结束日 {last} 早于开始日 {begin}")
 
+
+_MONTHS_KEPT = 48
+"""Months before the insured year that a night knows one by one (history_person)."""
+
+
+def _check_transition(path: Path, parameters: dict[str, Parameter]) -> None:
+    told = (parameters.get(name) for name in ("transition.min_years", "transition.gap_months"))
+    years, gap = (one.value if one else None for one in told)
+    if isinstance(years, int | float) and isinstance(gap, int | float) and years * 12 + gap > _MONTHS_KEPT:
+        raise UserError(
+            f"规则文件 {path}：transition.min_years（{years} 年）与 transition.gap_months（{gap} 个月）"
+            f"合计不能超过 {_MONTHS_KEPT} 个月，更早的参保月份没有逐月数据"
+        )
+
+
+_AT_MOST = {"cap.limit_ratio": 1, "waiting.var_offset": 1}
+"""A share is no percentage; of the offset the text leaves two readings (WAIT-3)."""
 
 _NUMBERS_WITHOUT_VALUE = dict.fromkeys(
     ("cap.base", "cap.k_from_year", "cap.deductible", "age_limit.male", "age_limit.female"), Decimal
@@ -233,6 +276,8 @@ def _converted(path: Path, name: str, value: Any, wanted: type) -> Value:
             raise wrong
         if number < 0 or (_WHOLE.fullmatch(name) and number != number.to_integral_value()):
             raise UserError(f"规则文件 {path}：参数“{name}”的值 {value!r} 应为{_number_words(name)}")
+        if number > _AT_MOST.get(name, number):
+            raise UserError(f"规则文件 {path}：参数“{name}”的值 {value!r} 不能大于 {_AT_MOST[name]}")
         return int(number) if number == number.to_integral_value() else float(number)
     if wanted is list:
         if isinstance(value, str):
