@@ -158,8 +158,10 @@ def _command(
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--landing", type=Path, required=True, metavar="DIR", help="where the departments' files are")
-    parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="all state of this installation")
+    parser.add_argument(
+        "--landing", type=_folder, required=True, metavar="DIR", help="where the departments' files are"
+    )
+    parser.add_argument("--home", type=_folder, required=True, metavar="DIR", help="all state of this installation")
     parser.add_argument("--jurisdiction", default="chongqing")
     parser.add_argument("--rules", type=Path, metavar="FILE", help="TOML file laid over the rule parameters")
     parser.add_argument("--insured-year", type=_year, metavar="Y", help="default: from the payment windows")
@@ -213,6 +215,13 @@ def _seconds(text: str) -> float:
 _hours = _seconds
 
 
+def _folder(text: str) -> Path:
+    """A folder that was named: an unset variable of the shell would otherwise mean where one happens to be."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("路径是空的")
+    return Path(text)
+
+
 def _accepts(checks: Sequence[str], reasons: Sequence[str]) -> dict[str, str]:
     if checks and not reasons:
         raise UserError("--accept 必须同时用 --reason 写明理由。")
@@ -228,8 +237,15 @@ def _accepts(checks: Sequence[str], reasons: Sequence[str]) -> dict[str, str]:
     return dict(zip(checks, said if len(said) == len(checks) else said * len(checks), strict=True))
 
 
+def _see_folders(arguments: argparse.Namespace) -> None:
+    """The departments' folder is never written to."""
+    if arguments.landing.resolve() == arguments.home.resolve():
+        raise UserError(f"--landing 与 --home 是同一个目录 {arguments.home}：来文目录只读，请另给一个工作目录。")
+
+
 def _run(arguments: argparse.Namespace) -> int:
     accepts = _accepts(arguments.accept, arguments.reason)
+    _see_folders(arguments)
     os.umask(PRIVATE)
     from canbao.nightly import MAIN_MEASURES, Options
     from canbao.quality.nights import in_words
@@ -277,6 +293,7 @@ def _schedule(arguments: argparse.Namespace) -> int:
 
     if not arguments.landing.is_dir():
         raise UserError(f"来文目录 {arguments.landing} 不存在或不是目录（--landing）。请检查路径。")
+    _see_folders(arguments)
     os.umask(PRIVATE)
     home = Home(arguments.home.resolve())
     home.prepare()

@@ -356,6 +356,17 @@ def test_a_stopped_night_lays_out_what_was_rejected(night: Call, landing: Landin
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.parametrize("which", ["home", "landing", "both"])
+def test_folders_that_cannot_be_meant(canbao: Call, landing: Landing, home: Path, which: str) -> None:
+    given = {"home": str(home), "landing": str(landing.root)}
+    given |= {"home": given["landing"]} if which == "both" else {which: ""}
+    before = sorted(landing.root.rglob("*"))
+    done = canbao("run", "--landing", given["landing"], "--home", given["home"], "--as-of", "2026-03-31")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert sorted(landing.root.rglob("*")) == before
+
+
 def test_a_fault_that_has_words_is_no_wrong_use_and_says_them(landing: Landing, home: Path) -> None:
     options = nightly.Options(landing=landing.root, home=home, as_of=date.fromisoformat(AS_OF))
     with pytest.raises(CanbaoError), nightly.open_night(options):

@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 
 import openpyxl
@@ -379,6 +380,35 @@ def test_other_people_s_rows_are_refused_and_say_nothing_about_them(field):
     page = plain(field.of(mine).get(f"/feedback/preview?token={token}"))
     assert "不在发给本单位的批次中" in page and "没有可以采用的行" in page
     assert field.tree.get(other).name not in page
+
+
+def test_numbers_cannot_be_tried_out_in_a_file(field, monkeypatch):
+    """A thousand numbers fit a masked one: a returned file must not say which of them exists."""
+    monkeypatch.setattr(field.portal, "settings", replace(field.portal.settings, search_misses=5))
+    told = []
+    monkeypatch.setattr(type(field.portal.downloads), "alarm", lambda _, account, what, line: told.append(what))
+    mine = field.villages(2)[0]
+    one = field.of(mine, name="tries-numbers")
+    certnos = field.sent.filter(pl.col("division_code") == mine)["certno"].drop_nulls().to_list()
+    tried = [f"99010119900101{serial:03d}0" for serial in range(6)]
+
+    def file(numbers):
+        batch = field.batch_of(mine).batch_id
+        rows = [f"{batch},{number},{mine},W1,{field.day}" for number in numbers]
+        return "\r\n".join(["下发批次,公民身份号码,填报区划,未参保原因,核实日期", *rows]).encode()
+
+    few = field.upload(one, file([*tried[:3], certnos[0]]), "甲.csv")
+    assert few.status_code == 303
+    for numbers in ([*tried, certnos[0]], [tried[0]]):  # too many at once, and one more when all are used up
+        many = field.upload(one, file(numbers), "甲.csv")
+        assert many.status_code == 429 and "行码" in plain(many)
+    assert [entry["outcome"] for entry in field.installation.entries(action="upload")][-3:] == [
+        "ok",
+        "refused",
+        "refused",
+    ]
+    assert told == ["search_misses"] * 2
+    assert field.upload(one, file(certnos[:1]), "甲.csv").status_code == 303  # numbers of one's own people go on
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canbao.portal import masking
+from canbao.portal.fields import present
 from canbao.portal.masking import LEAST, Shown, mask_certno, mask_tel
+
+from .kit import CITY
 
 AS_OF = date(2026, 3, 31)
 
@@ -100,3 +103,17 @@ def test_telephones():
     assert mask_tel("023-60001234") == "**********34"
     assert mask_tel("") == ""
     assert "1" not in mask_tel("11111")
+
+
+def test_numbers_in_names_and_household_numbers_are_cut(office):
+    """Some write a householder's number or a telephone where a name or the household's number belongs."""
+    scope = office.scope("city", CITY)
+    row = {
+        "psn_name": "张三 500199198005051415",
+        "household_no": "50019919800505141X",
+        "contact_name": "李四13912345678",
+    }
+    seen = present(row, "uninsured", scope)
+    assert (seen["psn_name"], seen["household_no"], seen["contact_name"]) == ("张三 500***", "500***", "李四139***")
+    plain = {"psn_name": "张三", "household_no": "H-20260102001", "contact_name": "阿依古丽·买买提"}
+    assert {name: present(plain, "uninsured", scope)[name] for name in plain} == plain

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from canbao.home import Home
 from canbao.portal.accounts import Accounts
 
 from .kit import DISTRICT, PASSWORD, Installation
@@ -100,6 +101,14 @@ def test_no_plain_http_to_others(home, host):
 )
 def test_wrong_use(home, options):
     assert _refused(home, *options)[0] == 2
+
+
+def test_another_key_than_the_home_was_built_with(home, monkeypatch):
+    Home(home).remember_key(Home(home).key())
+    monkeypatch.setenv("CANBAO_KEY", "another key of sixteen letters")
+    status, said = _refused(home)
+    assert status == 1
+    assert "密钥" in said and "Traceback" not in said
 
 
 def test_a_port_in_use(home):

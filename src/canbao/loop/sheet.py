@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from canbao.intake.problems import without_numbers
 from canbao.paths import package_dir
 from canbao.portal.divisions import DivisionTree, current_tree
-from canbao.portal.fields import VERIFIED, bureau, hidden, is_child, number, place, show_of
+from canbao.portal.fields import VERIFIED, WRITTEN, bureau, hidden, is_child, number, place, show_of
 from canbao.portal.scope import PEOPLE_ROLES
 from canbao.portal.words import code_table, code_word, insurance, word
 from canbao.reports import office
@@ -509,6 +510,8 @@ def _table(rows: pl.DataFrame, reader: _Reader, fixed: Mapping[str, str], *, ans
                 values.append(_where(row))
             elif name in _SAID:
                 values.append(_SAID[name](reader, row) if is_person or name == "certno" else "")
+            elif name in WRITTEN:
+                values.append(without_numbers(row.get(name) or "") or None)
             else:
                 values.append(row[name] if name in known else None)
     return pl.DataFrame(data, schema={name: pl.Int64 if name in _FIGURES else pl.String for name in data}, strict=False)
@@ -698,11 +701,11 @@ class _Visit:
         """Texts and height of the line about a household, then of each of its people."""
         reader, first = self._reader, people[0]
         home = reader.place(first.get("live_code")) or reader.place(first.get("resd_code"))
-        said = f"第{serial}户　户号 {first.get('household_no') or '无'}　{home}　{len(people)}人"
+        said = f"第{serial}户　户号 {without_numbers(first.get('household_no') or '无')}　{home}　{len(people)}人"
         yield [said, *[""] * (len(_BEFORE) - 1), self._own["person"]], 21.0
         for row in people:
             known = "；".join(part for part in _known(reader, row) if part)
-            name = row.get("psn_name") or ""
+            name = without_numbers(row.get("psn_name") or "")
             need = max(2, _lines(known, _KNOWN * 10 / _PAPER), _lines(name, 9.5) + 1)
             age = "" if row.get("age") is None else f"{row['age']}岁"
             texts = [

@@ -646,12 +646,12 @@ class Accounts(SqliteFile):
         row = self._one("SELECT count FROM search_miss WHERE name = :name AND day = :day", name=name, day=day)
         return int(row["count"]) if row else 0
 
-    def note_search_miss(self, name: str, day: str) -> None:
-        """Count a search by number that found nobody."""
-        sql = "INSERT INTO search_miss VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
+    def note_search_miss(self, name: str, day: str, misses: int = 1) -> None:
+        """Count searches by number, or numbers of a returned file, that found nobody."""
+        sql = "INSERT INTO search_miss VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
         with self._writing() as connection:
             connection.execute("DELETE FROM search_miss WHERE day < ?", (day,))
-            connection.execute(sql, (name, day))
+            connection.execute(sql, (name, day, misses))
 
     # OpenID Connect: tries that are under way
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from canbao.intake.problems import without_numbers
 from canbao.paths import package_dir
 from canbao.portal.divisions import Division, DivisionTree
 from canbao.portal.masking import Shown, mask_certno, mask_tel
@@ -28,6 +29,8 @@ ADULT = 18
 
 _NUMBERS = ("certno", "number", "number_a", "number_b")
 _TELEPHONES = ("tel", "contact_tel")
+WRITTEN = ("psn_name", "household_no", "contact_name", "psn_name_a", "psn_name_b")
+"""What departments write as they like: some put a certificate number or a telephone there, and these are masked too."""
 _GROUPS = {
     "insured_status": "status",
     "status_is": "status",
@@ -161,6 +164,8 @@ def present(row: Mapping[str, Any], table: str, scope: Scope, *, full: bool = Fa
             seen[field] = value or "" if full and show == "mask" else number(value, row)
         elif field in _TELEPHONES:
             seen[field] = value or "" if full and show == "mask" else mask_tel(value)
+        elif field in WRITTEN and isinstance(value, str):
+            seen[field] = without_numbers(value)
         else:
             seen[field] = in_words(table, field, value, scope)
     return seen

@@ -29,6 +29,9 @@ from canbao.portal.store import Publication
 SHEET, VISIT, REFUSED = "sheet", "visit", "refused"
 """Kinds of files: answer workbook (or zero report), visiting sheet for paper, refused rows."""
 
+_UNKNOWN = "person_unknown"
+"""The check of a returned row whose number nobody of the unit has (feedback_check.csv)."""
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -134,6 +137,7 @@ class Seen:
         rows: Rows that say anything.
         sheets: Sheets that were read.
         counts: Rows by what becomes of them.
+        misses: Rows whose number nobody of the unit has.
     """
 
     token: str
@@ -141,6 +145,7 @@ class Seen:
     rows: int
     sheets: int
     counts: dict[str, int]
+    misses: int
 
 
 def preview_file(desk: Desk, path: Path, name: str, day: date) -> Seen:
@@ -161,7 +166,8 @@ def preview_file(desk: Desk, path: Path, name: str, day: date) -> Seen:
     try:
         _, scope, _ = desk.open()
         made = receive.preview(Home(desk.home), path, who_of(desk.account, scope), day=day, name=name)
-        return Seen(made.token, made.file_name, made.rows.height, len(made.sheets), dict(made.counts))
+        misses = made.rows.filter(pl.col("checks").list.contains(_UNKNOWN)).height
+        return Seen(made.token, made.file_name, made.rows.height, len(made.sheets), dict(made.counts), misses)
     except FileRefused as refused:
         raise UserError(refused.message) from None
     finally:

@@ -332,6 +332,7 @@ def step_up(request: Request) -> None:
     if request.method == "POST":
         code = field_of(request, "code", 20)
         if not code:
+            note(request, "second_factor", target=address_of(request), outcome="refused", reason="missing")
             raise StepUp
         fault = check_code(request, code)
         if fault:

@@ -81,6 +81,7 @@ def serve(
 
     Raises:
         UserError: A public address without TLS or proxy, a certificate that cannot be read, an address in use.
+        Blocked: The key is not the one that this home was built with.
     """
     if (tls_cert is None) != (tls_key is None):
         raise UserError("--tls-cert 与 --tls-key 必须同时给出。")
@@ -93,6 +94,7 @@ def serve(
     _small_heaps()
     settings = load_portal_settings(home)
     Home(home).prepare()
+    Home(home).key()  # another key than the home was built with is told now, and not out of the middle of the start
     listening = _listen(host, port)
     with listening:
         _see_certificate(tls_cert, tls_key)

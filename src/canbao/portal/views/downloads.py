@@ -125,6 +125,7 @@ def _full(request: Request, pub: Publication) -> tuple[Order, Wish] | Response:
     if given["form"] not in FORMS:
         message = message or "请选择文件格式。"
     if message:
+        note(request, "download_full", rows=rows, outcome="refused", reason="no reason")
         return render(request, "download_full.html", 400, **shown, message=message, given=given)
     within_quota(request, rows, query.division)
     step_up(request)

@@ -162,10 +162,46 @@ async def upload(request: Request) -> Response:
         path.unlink(missing_ok=True)
 
     def noted() -> Response:
-        note(request, "upload", rows=made.rows, target=made.file_name, sheets=made.sheets, counts=made.counts)
+        said: dict[str, Any] = {"sheets": made.sheets, "counts": made.counts, "misses": made.misses}
+        if not _within_misses(request, made.misses):
+            receive.discard(Home(portal_of(request).home), made.token, _who(request))
+            note(
+                request,
+                "upload",
+                rows=made.rows,
+                target=made.file_name,
+                outcome="refused",
+                reason="too many misses",
+                **said,
+            )
+            return _start(request, request.state.scope, _TOO_MANY_MISSES.format(made.misses), status=429)
+        note(request, "upload", rows=made.rows, target=made.file_name, **said)
         return go(f"/feedback/preview?token={made.token}")
 
     return await run_in_threadpool(noted)
+
+
+_TOO_MANY_MISSES = (
+    "文件里有 {} 个证件号码在本单位人员中查不到，超过今日可查的次数，未采用，已记入审计日志。"
+    "请核对号码，或改用下发表的行码。"
+)
+
+
+def _within_misses(request: Request, misses: int) -> bool:
+    """Whether so many numbers that nobody has are still within the day's searches; they count as such.
+
+    A list of all numbers that fit a masked one would otherwise come back with the one that somebody has.
+    """
+    if not misses:
+        return True
+    portal, account = portal_of(request), account_of(request)
+    day, limit = portal.downloads.day(), portal.settings.search_misses
+    within = portal.accounts.search_misses(account.name, day) + misses <= limit
+    portal.accounts.note_search_miss(account.name, day, misses)
+    if not within:
+        line = f"账号 {account.name} 上传的文件里有 {misses} 个查无此人的证件号码，超过每日 {limit} 次，未采用。"
+        portal.downloads.alarm(account, "search_misses", line)
+    return within
 
 
 def _busy(request: Request, action: str, target: str | None = None) -> Response:
