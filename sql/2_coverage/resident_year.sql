@@ -68,18 +68,26 @@ paid AS (
     FROM summed AS s
     LEFT JOIN first_effective AS e
         ON s.person_key = e.person_key AND s.rel_no IS NOT DISTINCT FROM e.rel_no AND s.year = e.year
+),
+
+weighed AS (
+    -- the tier is no part of the join, which would be one of everybody with everybody
+    SELECT
+        p.*,
+        CASE WHEN p.tier = '2' AND coalesce(a.tier <> '2', true) THEN NULL ELSE a.aid_date END AS aid_date
+    FROM paid AS p
+    LEFT JOIN aided AS a ON p.rel_no = a.rel_no AND p.year = a.year
 )
 
 SELECT
     p.person_key,
     p.rel_no,
     p.year,
-    least(p.paid_date, a.aid_date) AS paid_date,
+    least(p.paid_date, p.aid_date) AS paid_date,
     p.amount,
     p.tier,
-    coalesce(a.aid_date < p.paid_date, false) AS by_aid
-FROM paid AS p
-LEFT JOIN aided AS a ON p.rel_no = a.rel_no AND p.year = a.year AND (p.tier IS DISTINCT FROM '2' OR coalesce(a.tier = '2', false))
+    coalesce(p.aid_date < p.paid_date, false) AS by_aid
+FROM weighed AS p
 UNION ALL
 SELECT
     c.person_key,
