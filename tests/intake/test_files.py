@@ -358,6 +358,19 @@ def test_workbook(read: Reader) -> None:
     assert night.rejected()[0][2].startswith("5.00103E+17,丁")
 
 
+@pytest.mark.parametrize("before", [[None], [None, None], [None, "序号"], [None, None, "序号"]])
+def test_a_table_that_does_not_begin_in_the_first_column(read: Reader, before: list[object]) -> None:
+    serials: list[list[object]] = [[1 if cell else None for cell in before] for _ in range(2)]
+    rows: list[list[object]] = [
+        [*before, *TITLES],
+        [*serials[0], "500103199001011234", "甲", "2025-06-03"],
+        [*serials[1], 500103199001011234, "乙", "2025-06-03"],
+    ]
+    night = read("death", workbook(("一", rows)), "a.xlsx")
+    assert [(r["certno"], r["line_no"]) for r in night.rows()] == [("500103199001011234", 2)]
+    assert [(line, code) for line, code, _ in night.rejected()] == [(3, "damaged_certno")]
+
+
 def test_sheets(read: Reader) -> None:
     book = workbook(
         ("甲", [TITLES, ["A1", "甲", "2025-06-03"]]),

@@ -156,8 +156,9 @@ def _show_damage(
         long = cells[column].str.contains(r"^[0-9]{16,}$")
         if not long.any():
             continue
-        numeric = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes={place: "boolean"}, use_columns=[place])
-        damaged = long & numeric.to_polars().to_series().is_not_null()
+        # all columns, as `_load` has them: to name one it would have to be counted from the sheet's column A
+        numeric = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="boolean").to_polars()
+        damaged = long & numeric.to_series(place).is_not_null()
         if damaged.any():
             rows = damaged.arg_true()
             texts = pl.Series([f"{float(text):.5E}" for text in cells[column].gather(rows)], dtype=pl.String)
