@@ -148,6 +148,7 @@ def _show_damage(
     A number cell keeps 15 digits; the rest of such a number is invented by the reader. Read as yes or no, only number
     cells have a value: that tells them from numbers kept as text.
     """
+    numeric: pl.DataFrame | None = None  # read once for all columns, and only where a cell is long enough to be damaged
     for one in source.fields:
         place = layout.columns.get(one.name)
         if one.type != "cert" or place is None:
@@ -156,8 +157,9 @@ def _show_damage(
         long = cells[column].str.contains(r"^[0-9]{16,}$")
         if not long.any():
             continue
-        # all columns, as `_load` has them: to name one it would have to be counted from the sheet's column A
-        numeric = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="boolean").to_polars()
+        if numeric is None:
+            # all columns, as `_load` has them: to name one it would have to be counted from the sheet's column A
+            numeric = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="boolean").to_polars()
         damaged = long & numeric.to_series(place).is_not_null()
         if damaged.any():
             rows = damaged.arg_true()
