@@ -4,25 +4,38 @@
 -- parts: computed
 -- columns:
 --   by_aid: no payment, the aid leaves no personal share
+WITH
+aided AS (
+    SELECT
+        rel_no,
+        person_key,
+        insutype_no,
+        year,
+        (4096 - (1 << greatest(0, least(11, date_month_no(begn_date) - year * 12))))::INTEGER AS month_bits
+    FROM full_aid_year
+)
+
 SELECT
-    person_key,
-    rel_no,
-    CASE WHEN is_staff THEN 'staff' ELSE 'resident' END AS system,
-    insutype_no,
-    year,
-    month_bits,
-    amount,
+    p.person_key,
+    p.rel_no,
+    CASE WHEN p.is_staff THEN 'staff' ELSE 'resident' END AS system,
+    p.insutype_no,
+    p.year,
+    -- who paid all the same, and for fewer months, is covered by the aid in the others
+    p.month_bits | coalesce(a.month_bits, 0) AS month_bits,
+    p.amount,
     false AS by_aid
-FROM paid_year
+FROM paid_year AS p
+LEFT JOIN aided AS a ON p.rel_no = a.rel_no AND p.year = a.year
 UNION ALL
 SELECT
-    f.person_key,
-    f.rel_no,
+    a.person_key,
+    a.rel_no,
     'resident' AS system,
-    f.insutype_no,
-    f.year,
-    (4096 - (1 << greatest(0, least(11, date_month_no(f.begn_date) - f.year * 12))))::INTEGER AS month_bits,
+    a.insutype_no,
+    a.year,
+    a.month_bits,
     0 AS amount,
     true AS by_aid
-FROM full_aid_year AS f
-WHERE NOT EXISTS (SELECT 1 FROM paid_year AS p WHERE p.rel_no = f.rel_no AND p.year = f.year)
+FROM aided AS a
+WHERE NOT EXISTS (SELECT 1 FROM paid_year AS p WHERE p.rel_no = a.rel_no AND p.year = a.year)

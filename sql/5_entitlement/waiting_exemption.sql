@@ -1,9 +1,10 @@
--- title: 免等待期人员 / who does not wait
--- grain: one row per person with a resident payment of the insured year and a ground for exemption
+-- title: 新生儿和免等待期人员 / newborns and who does not wait
+-- grain: one row per person with a resident payment of the insured year who is a newborn or has a ground for exemption
 -- rules: WAIT-1, NB-1, NB-6, TRN-1, TRN-2
 -- parts: computed
 -- columns:
---   exempt_reason: newborn, aid, veteran, transition: the first that applies and that waiting.exempt names
+--   is_newborn: paid for within the days after birth (NB-1): begins as a newborn does, exempt from waiting or not
+--   exempt_reason: newborn, aid, veteran, transition: the first that applies and that waiting.exempt names, or none
 WITH
 paid AS (
     SELECT person_key, paid_date, brdy
@@ -133,8 +134,12 @@ ground AS (
         = run.transition_min_years * 12
 )
 
-SELECT g.person_key, g.exempt_reason
+SELECT
+    g.person_key,
+    bool_or(g.exempt_reason = 'newborn') AS is_newborn,
+    min_by(g.exempt_reason, g.rank_no) FILTER (
+        WHERE list_contains(string_split(run.waiting_exempt, '|'), g.exempt_reason)
+    ) AS exempt_reason
 FROM ground AS g
 CROSS JOIN run
-WHERE list_contains(string_split(run.waiting_exempt, '|'), g.exempt_reason)
-QUALIFY row_number() OVER (PARTITION BY g.person_key ORDER BY g.rank_no) = 1
+GROUP BY g.person_key

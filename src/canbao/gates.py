@@ -195,7 +195,7 @@ class Baseline:
         accepted: Rows.
         counties: Rows per county.
         digests: Of its files.
-        earlier: What these files had fallen against, where that publication was made in spite of the fall.
+        earlier: What these files were compared with themselves, or fell against where they were let pass.
         let_pass: Who let them pass then: `as_of`, `reason`, `names`, `release` (null with `--accept`).
     """
 
@@ -271,14 +271,31 @@ def falls_let_pass(
             "names": list(check.accepted_by),
             "release": releases.get(check.check_id),
         }
-        found[str(check.source)] = {
-            "publication": against.publication,
-            "delivery": against.delivery,
-            "rows_accepted": against.accepted,
-            "counties": dict(sorted(against.counties.items())),
-            "digests": sorted(against.digests),
-            "let_pass": last.let_pass if standing else told,
-        }
+        found[str(check.source)] = {**_as_entry(against), "let_pass": last.let_pass if standing else told}
+    return found
+
+
+def compared(
+    checks: Iterable[Check], baselines: Mapping[str, Baseline], tonight: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Per source what its rows were compared with.
+
+    The manifest keeps it: the same delivery, on the same day again or on a later one, is compared with the same, so
+    that the figures of the check are the same.
+
+    Args:
+        checks: Of the night.
+        baselines: What its sources could be compared with.
+        tonight: Its sources, as `summarize` has them.
+    """
+    found = {}
+    for check in checks:
+        last = baselines.get(check.source or "")
+        if check.check_id.startswith("row_fall.") and last is not None:
+            entry = tonight[str(check.source)]
+            same = _is_same(last, entry["delivery"], entry["digests"])
+            if against := last.earlier if same else last:
+                found[str(check.source)] = _as_entry(against)
     return found
 
 
@@ -297,9 +314,10 @@ def baselines(publications: Iterable[Path], as_of: date) -> dict[str, Baseline]:
         for name, entry in manifest.get("inputs", {}).get("sources", {}).items():
             if name not in found:
                 fall = manifest["inputs"].get("falls_let_pass", {}).get(name)
+                earlier = fall or manifest["inputs"].get("compared", {}).get(name)
                 found[name] = replace(
                     _baseline(f"{folder.parent.name}/{folder.name}", entry),
-                    earlier=_baseline(fall["publication"], fall) if fall else None,
+                    earlier=_baseline(earlier["publication"], earlier) if earlier else None,
                     let_pass=fall["let_pass"] if fall else None,
                 )
     return found
@@ -313,6 +331,22 @@ def _baseline(publication: str, entry: Mapping[str, Any]) -> Baseline:
         counties=entry.get("counties", {}),
         digests=tuple(entry.get("digests", ())),
     )
+
+
+def _as_entry(baseline: Baseline) -> dict[str, Any]:
+    """A baseline as the manifest keeps it."""
+    return {
+        "publication": baseline.publication,
+        "delivery": baseline.delivery,
+        "rows_accepted": baseline.accepted,
+        "counties": dict(sorted(baseline.counties.items())),
+        "digests": sorted(baseline.digests),
+    }
+
+
+def _is_same(last: Baseline, delivery: object, digests: Iterable[str]) -> bool:
+    """Whether it is the very delivery that was published."""
+    return last.delivery == str(delivery) and sorted(last.digests) == sorted(digests)
 
 
 def _delivered(intake: "IntakeResult") -> dict[str, Delivered]:
@@ -434,11 +468,10 @@ def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseli
     )
     if last is None:
         return check  # a first delivery: nothing to compare with
-    if sorted(last.digests) == sorted(found.digests):
-        if last.earlier is not None and last.let_pass is not None:
-            return _still_fallen(_row_fall(name, definition, found, last.earlier), last.let_pass)
-        if last.delivery == str(found.delivery):
-            return check  # the very delivery that was published
+    if last.let_pass is not None and last.earlier is not None and sorted(last.digests) == sorted(found.digests):
+        return _still_fallen(_row_fall(name, definition, found, last.earlier), last.let_pass)
+    if _is_same(last, found.delivery, found.digests):
+        return check if last.earlier is None else _row_fall(name, definition, found, last.earlier)
     falls = [(_WHOLE, last.accepted, found.accepted)]
     falls += [(county, rows, found.counties.get(county, 0)) for county, rows in sorted(last.counties.items())]
     bad = [(where, was, now) for where, was, now in falls if was - now > FALL_ROWS and was - now > FALL_SHARE * was]

@@ -103,6 +103,17 @@ def test_row_fall_concerns_snapshots_and_other_deliveries_only() -> None:
     assert failing(Intake(10), same) == []
 
 
+def test_the_published_delivery_is_compared_with_what_it_was_compared_with() -> None:
+    first = fall(Intake(90), last(100))
+    assert (first.passed, first.numerator, first.denominator) == (True, 10, 100)
+    tonight = {"population": {"delivery": "2026-03-30", "digests": ["ab"]}}
+    kept = gates.compared([first], {"population": last(100)}, tonight)["population"]
+    assert (kept["delivery"], kept["rows_accepted"]) == ("2026-03-29", 100)
+    same = Baseline("2026-03-30/x", "2026-03-30", 90, {}, ("ab",), last(100))
+    assert fall(Intake(90), same) == first
+    assert gates.compared([first], {"population": same}, tonight)["population"] == kept  # and the night after that
+
+
 def let_pass(release: dict[str, Any] | None) -> Baseline:
     """The files of `Intake` as published in spite of a county that they lack."""
     told = {"as_of": "2026-03-30", "reason": "已核实", "names": ["甲", "乙"], "release": release}

@@ -288,6 +288,16 @@ def test_whoever_reads_a_publication_in_parts_sees_the_same(story: Story, tmp_pa
     assert parts[2]
 
 
+@pytest.mark.parametrize("moved", [(), ("population", "enrollment", "tax_payment")])
+def test_the_same_day_again_gives_the_same_bytes(story: Story, moved: tuple[str, ...]) -> None:
+    story.next_day()
+    for name in moved:
+        story.deliver(name, story.frame(name).head(-1))
+    first = tables(run(story, full=True))
+    assert tables(run(story)) == first
+    assert tables(run(story, full=True)) == first
+
+
 def test_nothing_changed_nothing_is_computed(begun: Story, story: Story) -> None:
     again = run(story)
     steps = {entry["step"] for entry in again.timings if entry["stage"] == "build" and entry["step"]}

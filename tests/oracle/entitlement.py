@@ -129,6 +129,21 @@ def full_aid(life: Life, relation: Relation, year: int, policy: Policy) -> date 
     return max(date(year - 1, 12, 31), relation.begn, min(begn for _, kind, begn in kinds if kind in free))
 
 
+def paid_for(life: Life, rlts_id: str | None, year: int, policy: Policy) -> date | None:
+    """The day on which a relation (None: none) was paid for, or aid that leaves no share counted as the payment."""
+    payments = resident_payments(life).get((rlts_id, year), [])
+    paid = effective_date(payments)
+    aided = next(
+        (full_aid(life, r, year, policy) for r in life.relations if r.rlts_id == rlts_id and r.insutype in RESIDENT),
+        None,
+    )
+    if aided and paid:
+        tier = max((p.tier for p in standing(payments) if p.tier), default=None)
+        own = next(r.tier for r in life.relations if r.rlts_id == rlts_id)
+        return paid if tier == "2" and own != "2" else min(paid, aided)
+    return paid or aided
+
+
 def insured(life: Life, policy: Policy) -> Insured:
     """All coverage that the rows prove."""
     found = Insured(set(), set(), set(), set(), set())
@@ -344,26 +359,22 @@ def entitlement(life: Life, policy: Policy) -> dict[str, Any] | None:
             continue
         if paid_years | aided_years and year not in paid_years | aided_years:
             continue
-        paid = None
-        if year in paid_years:
-            paid = effective_date(by_year[relation.rlts_id, year])
-            aided = full_aid(life, relation, year, policy)
-            tier = max((p.tier for p in standing(by_year[relation.rlts_id, year]) if p.tier), default=None)
-            if aided and (tier != "2" or relation.tier == "2"):
-                paid = min(paid or aided, aided)
-        elif year in aided_years:
-            paid = full_aid(life, relation, year, policy)
+        paid = paid_for(life, relation.rlts_id, year, policy)
         found.append((relation.status != "1", paid is None, paid or date.max, relation.rlts_id, relation))
     if not found:
         return None
-    _, _, paid, _, relation = min(found, key=lambda row: row[:4])
+    relation = min(found, key=lambda row: row[:4])[4]
+    # whoever moved, or paid at another place, paid all the same
+    days = {name: paid_for(life, name, year, policy) for name in [None, *(r.rlts_id for r in life.relations)]}
+    paid = min((day for day in days.values() if day), default=date.max)
+    source = relation.rlts_id if days[relation.rlts_id] else min(days, key=lambda name: days[name] or date.max)
     cover = insured(life, policy)
     lapses = lapsed_years(life, cover, policy)
     row: dict[str, Any] = {
         "psn_insu_rlts_id": relation.rlts_id,
         "insu_admdvs": relation.admdvs,
         "insu_year": year,
-        "tier": tier_of(relation, by_year.get((relation.rlts_id, year), []), paid != date.max, policy),
+        "tier": tier_of(relation, by_year.get((source, year), []), paid != date.max, policy),
         "in_window": None,
         "paid_date": None,
         "continuous_years": continuous_years(life, cover, policy),
