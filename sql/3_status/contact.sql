@@ -1,5 +1,7 @@
 -- title: 儿童联系人 / mother or guardian of uninsured children
 -- grain: one row per uninsured child with a known guardian
+-- columns:
+--   contact_name: of those who live the first with a telephone, else the first: mother, guardians, father
 WITH
 told AS (
     SELECT s.person_key, 1 AS rank_no, f.mother_key AS contact_key, f.mother_name AS contact_name
@@ -33,5 +35,10 @@ SELECT
     p.tel AS contact_tel
 FROM told AS t
 LEFT JOIN population_person AS p ON t.contact_key = p.person_key
-WHERE p.psn_name IS NOT NULL OR t.contact_name IS NOT NULL
-QUALIFY row_number() OVER (PARTITION BY t.person_key ORDER BY t.rank_no, t.contact_key) = 1
+LEFT JOIN person_status AS s ON t.contact_key = s.person_key
+WHERE
+    (p.psn_name IS NOT NULL OR t.contact_name IS NOT NULL)
+    AND coalesce(s.status <> 'excluded_death', true)
+QUALIFY row_number() OVER (
+    PARTITION BY t.person_key ORDER BY (p.tel IS NULL), t.rank_no, t.contact_key
+) = 1

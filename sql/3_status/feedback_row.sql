@@ -2,12 +2,14 @@
 -- grain: one row per returned row
 -- rules: LED-1, LED-3
 -- columns:
---   person_key: by the number, else by the code of the row that was sent; null where neither names anybody
+--   person_key: by the number, else, or where nobody else has heard of the number, by the code of the row that was sent;
+--     null where neither names anybody
 --   place_code: division in use that answered, as delivered where the division table lacks it
 --   l1, l2, l3, l4: the divisions that it is or lies in
 --   batch_no, serial: row that was sent and that this answers: by its code, else the row of this person that this
 --     division was sent in that batch, else the newest one that it was sent before the visit
---   waits, priority: of the reason; not of one that has to say until when and does not, once departments should know
+--   waits, priority: of the reason; not of one that has to say until when and does not, once departments should know.
+--     What waits for nobody sets the priority for as long as it holds: afterwards the person is to be asked as any other
 --   in_force: the visit was, and the answer still holds
 WITH
 coded AS (
@@ -15,21 +17,49 @@ coded AS (
     FROM src_grid_feedback
 ),
 
-answer AS MATERIALIZED (
+numbered AS (
+    SELECT o.row_no, o.person_key, k.source_bits = g.bit::INTEGER AS is_unheard_of
+    FROM other_row AS o
+    INNER JOIN person_key AS k ON o.person_key = k.person_key
+    INNER JOIN code_source_bit AS g ON g.code = 'grid_feedback'
+    WHERE o.source = 'grid_feedback'
+),
+
+named AS (
     SELECT
         f.row_no,
-        coalesce(o.person_key, c.person_key) AS person_key,
+        n.person_key AS number_person,
+        c.person_key AS sent_person,
+        CASE
+            WHEN n.is_unheard_of THEN coalesce(c.person_key, n.person_key)
+            ELSE coalesce(n.person_key, c.person_key)
+        END AS person_key,
         f.batch_id,
         f.sent_code AS row_code,
         code12(f.division_code) AS division_code,
         f.reason_code,
         f.found_date,
         f.end_date,
-        CASE WHEN o.person_key IS NULL OR o.person_key = c.person_key THEN c.batch_no END AS batch_no,
-        CASE WHEN o.person_key IS NULL OR o.person_key = c.person_key THEN c.serial END AS serial
+        c.batch_no,
+        c.serial
     FROM coded AS f
-    LEFT JOIN other_row AS o ON f.row_no = o.row_no AND o.source = 'grid_feedback'
+    LEFT JOIN numbered AS n ON f.row_no = n.row_no
     LEFT JOIN sent_person AS c ON f.sent_code = c.row_code
+),
+
+answer AS MATERIALIZED (
+    SELECT
+        row_no,
+        person_key,
+        batch_id,
+        row_code,
+        division_code,
+        reason_code,
+        found_date,
+        end_date,
+        CASE WHEN number_person IS NULL OR person_key = sent_person THEN batch_no END AS batch_no,
+        CASE WHEN number_person IS NULL OR person_key = sent_person THEN serial END AS serial
+    FROM named
 ),
 
 by_person AS (
@@ -48,7 +78,14 @@ by_person AS (
 dated AS (
     SELECT
         a.*,
+        c.code IS NOT NULL AS is_known_reason,
+        coalesce(c.waits = 'true', false) AS may_wait,
+        c.priority::INTEGER AS priority,
+        c.says,
+        coalesce(string_split(c.agrees, '|'), []::VARCHAR[]) AS agrees,
+        coalesce(string_split(c.checked_by, '|'), []::VARCHAR[]) AS checked_by,
         a.found_date + coalesce(c.grace_days::INTEGER, 0) AS checked_after,
+        coalesce(a.end_date, (a.found_date + c.holds_days::INTEGER)::DATE) AS holds_until,
         coalesce(
             c.needs_end = 'true' AND a.end_date IS NULL AND run.as_of > a.found_date + c.grace_days::INTEGER, false
         ) AS lacks_end
@@ -74,13 +111,14 @@ SELECT
     a.end_date,
     coalesce(a.batch_no, p.batch_no) AS batch_no,
     coalesce(a.serial, p.serial) AS serial,
-    c.code IS NOT NULL AS is_known_reason,
-    coalesce(c.waits = 'true', false) AND NOT a.lacks_end AS waits,
-    CASE WHEN NOT a.lacks_end THEN c.priority::INTEGER END AS priority,
+    a.is_known_reason,
+    a.may_wait AND NOT a.lacks_end AS waits,
+    CASE WHEN NOT a.lacks_end AND (a.may_wait OR coalesce(a.holds_until >= run.as_of, true)) THEN a.priority END
+        AS priority,
     a.lacks_end,
-    c.says,
-    coalesce(string_split(c.agrees, '|'), []::VARCHAR[]) AS agrees,
-    coalesce(string_split(c.checked_by, '|'), []::VARCHAR[]) AS checked_by,
+    a.says,
+    a.agrees,
+    a.checked_by,
     a.checked_after,
     a.found_date <= run.as_of AS is_done,
     a.found_date <= run.as_of AND (a.end_date IS NULL OR a.end_date >= run.as_of) AS in_force
@@ -89,4 +127,3 @@ CROSS JOIN run
 LEFT JOIN by_person AS p ON a.row_no = p.row_no
 LEFT JOIN division_successor AS s ON a.division_code = s.division_code
 LEFT JOIN division_now AS d ON s.current_code = d.division_code
-LEFT JOIN code_reason_class AS c ON a.reason_code = c.code

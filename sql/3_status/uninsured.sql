@@ -35,6 +35,11 @@ disputed AS (
     SELECT DISTINCT person_key FROM feedback_dispute WHERE why = 'disputed'
 ),
 
+-- who is in no group and was not visited: after all groups (code_group_tag_class)
+unvisited AS (
+    SELECT 5 AS priority
+),
+
 stopped AS (
     SELECT person_key, stopped_rlts FROM person_relation WHERE stopped_rlts IS NOT NULL
 )
@@ -58,9 +63,10 @@ SELECT
     CASE WHEN age_on(s.brdy, run.as_of) < 18 THEN c.contact_name END AS contact_name,
     CASE WHEN age_on(s.brdy, run.as_of) < 18 THEN c.contact_tel END AS contact_tel,
     coalesce(t.group_tags, []::VARCHAR[]) AS group_tags,
+    -- an answer puts forward or off; who was not found, or refused, comes after those whom nobody visited
     CASE
-        WHEN f.waits THEN f.priority
-        ELSE least(coalesce(t.priority, 5), coalesce(f.priority, 5))
+        WHEN f.priority > u.priority THEN f.priority
+        ELSE least(coalesce(t.priority, u.priority), coalesce(f.priority, u.priority))
     END AS priority,
     f.reason_code AS feedback_reason,
     f.found_date AS feedback_date,
@@ -79,6 +85,7 @@ SELECT
     )::VARCHAR AS evidence
 FROM person_status AS s
 CROSS JOIN run
+CROSS JOIN unvisited AS u
 INNER JOIN person_identity AS i ON s.person_key = i.person_key
 INNER JOIN person_fact AS p ON s.person_key = p.person_key
 INNER JOIN person_key AS k ON s.person_key = k.person_key
