@@ -73,7 +73,6 @@ SELECT
     CASE WHEN d.why IN ('settled', 'disputed') THEN d.other_division END AS other_division,
     d.batch_no,
     d.serial,
-    d.waits,
     d.priority
 FROM decided AS d
 LEFT JOIN code_feedback_why AS w ON d.why = w.code

@@ -5,7 +5,7 @@ disputed AS (
     SELECT DISTINCT person_key FROM feedback_dispute WHERE why = 'disputed'
 )
 
-SELECT f.person_key, f.reason_code, f.found_date, f.division_code, f.end_date, f.waits, f.priority
+SELECT f.person_key, f.reason_code, f.found_date, f.division_code, f.end_date, f.priority
 FROM feedback_judged AS f
 LEFT JOIN disputed AS d ON f.person_key = d.person_key
 WHERE f.why IN ('adopted', 'waits') AND d.person_key IS NULL

@@ -49,14 +49,7 @@ named AS (
 
 answer AS MATERIALIZED (
     SELECT
-        row_no,
-        person_key,
-        batch_id,
-        row_code,
-        division_code,
-        reason_code,
-        found_date,
-        end_date,
+        * EXCLUDE (number_person, sent_person, batch_no, serial),
         CASE WHEN number_person IS NULL OR person_key = sent_person THEN batch_no END AS batch_no,
         CASE WHEN number_person IS NULL OR person_key = sent_person THEN serial END AS serial
     FROM named

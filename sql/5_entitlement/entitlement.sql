@@ -66,7 +66,8 @@ waiting AS (
     SELECT
         *,
         CASE WHEN would_wait OR exempt_ground = 'newborn' THEN exempt_ground END AS exempt_reason,
-        would_wait AND exempt_ground IS NULL AS waits
+        would_wait AND exempt_ground IS NULL AS waits,
+        is_newborn AND NOT (would_wait AND exempt_ground IS NULL) AS begins_at_birth
     FROM asked
 ),
 
@@ -96,12 +97,12 @@ begun AS (
         *,
         CASE
             WHEN paid_date IS NULL THEN NULL
-            WHEN waits THEN (wait_start + to_months(waiting_months))::DATE
-            WHEN is_newborn
+            WHEN begins_at_birth
                 THEN CASE
                     WHEN year(brdy) = insured_year OR brdy BETWEEN window_start AND window_end THEN brdy
                     ELSE year_begn
                 END
+            WHEN waits THEN (wait_start + to_months(waiting_months))::DATE
             WHEN paid_before_year THEN year_begn
             ELSE (date_trunc('month', paid_date) + INTERVAL 1 MONTH)::DATE
         END AS benefit_begn,
@@ -172,7 +173,7 @@ SELECT
         CASE WHEN c.cap_reward_continuous > 0 THEN 'CAP-1' END,
         CASE WHEN c.cap_reward_zero_claim > 0 THEN 'CAP-2' END,
         CASE WHEN c.cap_penalty > 0 THEN 'CAP-6' END,
-        CASE WHEN c.is_newborn AND NOT c.waits THEN CASE c.exempt_reason WHEN 'newborn' THEN 'NB-6' ELSE 'NB-1' END END,
+        CASE WHEN c.begins_at_birth THEN CASE c.exempt_reason WHEN 'newborn' THEN 'NB-6' ELSE 'NB-1' END END,
         CASE
             WHEN c.paid_date IS NULL THEN 'PER-1'
             WHEN c.paid_before_year THEN CASE WHEN c.waits THEN 'PER-4' ELSE 'PER-3' END
@@ -188,10 +189,10 @@ SELECT
     ), '|') AS rule_ids,
     list_filter([
         CASE WHEN c.benefit_begn > c.year_end THEN 'begins_after_end' END,
-        CASE WHEN c.is_newborn AND NOT c.waits AND month(c.brdy) >= 7 THEN 'born_second_half' END,
+        CASE WHEN c.begins_at_birth AND month(c.brdy) >= 7 THEN 'born_second_half' END,
         CASE WHEN c.is_first_time THEN 'first_time' END,
         CASE
-            WHEN c.is_newborn AND NOT c.waits AND c.brdy BETWEEN c.year_begn AND c.window_end THEN 'newborn_of_window'
+            WHEN c.begins_at_birth AND c.brdy BETWEEN c.year_begn AND c.window_end THEN 'newborn_of_window'
         END
     ], x -> x IS NOT NULL) AS flags,
     json_object(

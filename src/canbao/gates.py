@@ -293,8 +293,7 @@ def compared(
         last = baselines.get(check.source or "")
         if check.check_id.startswith("row_fall.") and last is not None:
             entry = tonight[str(check.source)]
-            same = _is_same(last, entry["delivery"], entry["digests"])
-            if against := last.earlier if same else last:
+            if against := _against(last, entry["delivery"], entry["digests"]):
                 found[str(check.source)] = _as_entry(against)
     return found
 
@@ -344,9 +343,17 @@ def _as_entry(baseline: Baseline) -> dict[str, Any]:
     }
 
 
-def _is_same(last: Baseline, delivery: object, digests: Iterable[str]) -> bool:
-    """Whether it is the very delivery that was published."""
-    return last.delivery == str(delivery) and sorted(last.digests) == sorted(digests)
+def _against(last: Baseline, delivery: object, digests: Iterable[str]) -> Baseline | None:
+    """What a delivery is compared with; None: nothing.
+
+    Files that were let pass, and the very delivery that was published, with what they were compared with then.
+    """
+    if sorted(last.digests) == sorted(digests):
+        if last.let_pass is not None and last.earlier is not None:
+            return last.earlier
+        if last.delivery == str(delivery):
+            return last.earlier
+    return last
 
 
 def _delivered(intake: "IntakeResult") -> dict[str, Delivered]:
@@ -468,10 +475,12 @@ def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseli
     )
     if last is None:
         return check  # a first delivery: nothing to compare with
-    if last.let_pass is not None and last.earlier is not None and sorted(last.digests) == sorted(found.digests):
-        return _still_fallen(_row_fall(name, definition, found, last.earlier), last.let_pass)
-    if _is_same(last, found.delivery, found.digests):
-        return check if last.earlier is None else _row_fall(name, definition, found, last.earlier)
+    against = _against(last, found.delivery, found.digests)
+    if against is None:
+        return check
+    if against is not last:
+        fallen = _row_fall(name, definition, found, against)
+        return _still_fallen(fallen, last.let_pass) if last.let_pass else fallen
     falls = [(_WHOLE, last.accepted, found.accepted)]
     falls += [(county, rows, found.counties.get(county, 0)) for county, rows in sorted(last.counties.items())]
     bad = [(where, was, now) for where, was, now in falls if was - now > FALL_ROWS and was - now > FALL_SHARE * was]
