@@ -14,6 +14,8 @@ from canbao.errors import UserError
 from canbao.home import read_json
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from canbao.intake import IntakeResult, SourceDef
 
 FALL_SHARE = 0.2
@@ -160,8 +162,16 @@ def intake_checks(
     intake: "IntakeResult",
     definitions: Mapping[str, "SourceDef"],
     baselines: Mapping[str, "Baseline"],
+    neighbours: Mapping[str, frozenset[str]] | None = None,
 ) -> list[Check]:
-    """All gates that can be judged from what was taken in: one check per gate and source concerned."""
+    """All gates that can be judged from what was taken in: one check per gate and source concerned.
+
+    Args:
+        intake: What was taken in.
+        definitions: The sources.
+        baselines: Per source its last published delivery.
+        neighbours: Per county those that it exchanged units with, as `exchanged_counties` tells.
+    """
     checks = [*_refusals(intake, definitions), *_required(intake, definitions)]
     delivered = _delivered(intake)
     for name, definition in definitions.items():
@@ -169,7 +179,7 @@ def intake_checks(
             continue
         checks.append(_rejected_share(name, definition, delivered[name]))
         if definition.kind == "snapshot":
-            checks.append(_row_fall(name, definition, delivered[name], baselines.get(name)))
+            checks.append(_row_fall(name, definition, delivered[name], baselines.get(name), neighbours or {}))
     return checks
 
 
@@ -459,7 +469,34 @@ def _rejected_share(name: str, definition: "SourceDef", found: Delivered) -> Che
     )
 
 
-def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseline | None) -> Check:
+def exchanged_counties(division: "pl.DataFrame", as_of: date) -> dict[str, frozenset[str]]:
+    """Which counties gave units to each other, itself among them: a merger moves people from code to code.
+
+    Args:
+        division: Rows of the source `division`: division_code, valid_to, successor_code.
+        as_of: A unit that is out of use on this day lies where its successor does.
+
+    Returns:
+        County (six digits) to all that it is connected with over any number of changes, of those that are at all.
+    """
+    ended = division.filter(division["valid_to"] <= as_of).drop_nulls("successor_code")
+    moved = {(was[:6], now[:6]) for was, now in ended.select("division_code", "successor_code").iter_rows()}
+    groups: dict[str, frozenset[str]] = {}
+    for was, now in sorted(moved):
+        if was == now:
+            continue
+        group = groups.get(was, frozenset((was,))) | groups.get(now, frozenset((now,)))
+        groups.update(dict.fromkeys(group, group))
+    return groups
+
+
+def _row_fall(
+    name: str,
+    definition: "SourceDef",
+    found: Delivered,
+    last: Baseline | None,
+    neighbours: Mapping[str, frozenset[str]],
+) -> Check:
     check = Check(
         check_id=f"row_fall.{name}",
         title=f"“{definition.title}”行数与上次发布所用数据相比",
@@ -469,7 +506,8 @@ def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseli
         numerator=0,
         threshold=FALL_SHARE,
         source=name,
-        meaning="与上次发布所用的一批相比，全部或某个区县的行数减少 20% 且 20 行以上；漏报的区县会把人变成未参保。",
+        meaning="与上次发布所用的一批相比，全部或某个区县的行数减少 20% 且 20 行以上；漏报的区县会把人变成未参保。"
+        "区划表载明划入其他区县的，连同继任区县一并比较。",
         harms=definition.harms,
         department=definition.department,
     )
@@ -479,11 +517,13 @@ def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseli
     if against is None:
         return check
     if against is not last:
-        fallen = _row_fall(name, definition, found, against)
+        fallen = _row_fall(name, definition, found, against, neighbours)
         return _still_fallen(fallen, last.let_pass) if last.let_pass else fallen
     falls = [(_WHOLE, last.accepted, found.accepted)]
     falls += [(county, rows, found.counties.get(county, 0)) for county, rows in sorted(last.counties.items())]
-    bad = [(where, was, now) for where, was, now in falls if was - now > FALL_ROWS and was - now > FALL_SHARE * was]
+    bad = [(where, was, now) for where, was, now in falls if _fell(was, was - now)]
+    came = _came_elsewhere(bad, last.counties, found.counties, neighbours)
+    bad = [one for one in bad if one[0] not in came]
     worst = max(((was - now) / was for _, was, now in bad or falls[:1] if was), default=0.0)
     told = "；".join(f"{where} {was:,} → {now:,} 行（-{(was - now) / was:.1%}）" for where, was, now in bad[:10])
     more = f" 等 {len(bad)} 处" if len(bad) > 10 else ""
@@ -500,6 +540,26 @@ def _row_fall(name: str, definition: "SourceDef", found: Delivered, last: Baseli
         if bad
         else "",
     )
+
+
+def _fell(was: int, lost: int) -> bool:
+    return lost > FALL_ROWS and lost > FALL_SHARE * was
+
+
+def _came_elsewhere(
+    bad: Sequence[tuple[str, int, int]],
+    was: Mapping[str, int],
+    now: Mapping[str, int],
+    neighbours: Mapping[str, frozenset[str]],
+) -> set[str]:
+    """Counties whose rows came under the codes of those that took their units over."""
+    came: set[str] = set()
+    for group in {neighbours[county] for county, *_ in bad if county in neighbours}:
+        fallen = [one for one in bad if one[0] in group]
+        lost = sum(was.get(county, 0) - now.get(county, 0) for county in group)
+        if not _fell(sum(rows for _, rows, _ in fallen), lost):
+            came.update(county for county, *_ in fallen)
+    return came
 
 
 def _still_fallen(check: Check, let_pass: Mapping[str, Any]) -> Check:

@@ -406,7 +406,8 @@ def check(night: Night) -> int:
         Blocked: A blocking check failed and was not let pass.
     """
     night.baselines = gates.baselines(night.home.publications(), night.options.as_of)
-    _add(night, gates.intake_checks(night.intake, night.definitions, night.baselines))
+    neighbours = gates.exchanged_counties(night.intake.accepted(night.definitions["division"]), night.options.as_of)
+    _add(night, gates.intake_checks(night.intake, night.definitions, night.baselines, neighbours))
     _add(night, arrivals.growing_checks(night.intake, night.definitions))
     night.stop_if_blocked("来文")
     return len(night.checks)

@@ -97,6 +97,31 @@ def test_row_fall_of_one_county() -> None:
     assert failing(Intake(1000, counties={"500101": 1000}), baseline) == ["row_fall.population"]
 
 
+MERGER = {
+    "division_code": ["500105000000", "500112", "500112101000", "500109102", "500233000000", "500105001"],
+    "valid_to": [date(2026, 3, 30), date(2026, 3, 30), date(2026, 3, 30), date(2026, 3, 30), date(2026, 4, 1), None],
+    "successor_code": ["500199000000", "500199", "500109017000", "500199042", "500235000000", "500101001"],
+}
+
+
+def test_rows_that_came_under_the_codes_of_successors_have_not_fallen() -> None:
+    neighbours = gates.exchanged_counties(pl.DataFrame(MERGER), date(2026, 3, 31))
+    group = {"500105", "500109", "500112", "500199"}
+    assert neighbours == dict.fromkeys(group, group)  # the fifth ends tomorrow, the sixth does not
+    baseline = last(1000, {"500105": 100, "500112": 200, "500109": 100, "500101": 600})
+
+    def stopped(**counties: int) -> list[str]:
+        intake = Intake(1000, counties={code.removeprefix("c"): rows for code, rows in counties.items()})
+        checks = gates.intake_checks(intake, {"population": Definition()}, {"population": baseline}, neighbours)
+        return [county for check in checks if check.blocks for county in check.counties]
+
+    assert stopped(c500199=280, c500109=120, c500101=600) == []
+    assert stopped(c500199=225, c500109=120, c500101=655) == []  # 55 of the 300 have gone
+    assert stopped(c500199=219, c500109=120, c500101=661) == ["500105", "500112"]  # 61 have
+    assert stopped(c500199=300, c500109=100, c500101=300, c500233=300) == ["500101"]
+    assert stopped(c500105=100, c500112=10, c500109=100, c500199=0, c500101=790) == ["500112"]
+
+
 def test_row_fall_concerns_snapshots_and_other_deliveries_only() -> None:
     assert failing(Intake(10), last(100), kind="increment") == []
     same = Baseline("2026-03-30/x", "2026-03-30", 100, {}, ("ab",))

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from canbao.errors import UserError
+from canbao.intake.columns import dtype_of
 from canbao.intake.definitions import SourceDef, load_definitions
 from canbao.intake.growing import Growing, Look, age, grows, look, mark, second_look, unfinished
 from canbao.intake.problems import FileRefused, Refusal, shown_name, without_numbers
@@ -76,6 +77,12 @@ class IntakeResult:
     notes: list[str]
     counties: pl.DataFrame
     growing: list[Growing] = field(default_factory=list)
+
+    def accepted(self, source: SourceDef) -> pl.DataFrame:
+        """The accepted rows of a small source, of all its deliveries: the definition's fields."""
+        paths = self.files.filter(pl.col("source") == source.name, pl.col("state") == "accepted")["staged_path"]
+        schema = {one.name: dtype_of(one) for one in source.fields}
+        return pl.read_parquet(paths.to_list(), columns=list(schema)) if len(paths) else pl.DataFrame(schema=schema)
 
 
 @dataclass
