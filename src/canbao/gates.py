@@ -249,21 +249,21 @@ def still_let_pass(
     }
 
 
-def falls_let_pass(
+def compared(
     checks: Iterable[Check],
     baselines: Mapping[str, Baseline],
     tonight: Mapping[str, Mapping[str, Any]],
     as_of: date,
     releases: Mapping[str, Mapping[str, Any] | None],
 ) -> dict[str, dict[str, Any]]:
-    """Per source whose rows fell and which is published all the same: what it fell against, and who let it pass.
+    """Per source what its rows were compared with and, of a fall that is published all the same, who let it pass.
 
-    The manifest keeps it: the next run compares the same files with the same delivery again, since a fault that was
-    let pass is no smaller for having been published.
+    The manifest keeps it: the same delivery, on the same day again or on a later one, is compared with the same, so
+    that the figures of the check are the same, and a fault that was let pass is no smaller for having been published.
 
     Args:
         checks: Of the night.
-        baselines: What its sources were compared with.
+        baselines: What its sources could be compared with.
         tonight: Its sources, as `summarize` has them.
         as_of: Its day.
         releases: Check id to the release by which it passes, as the manifest tells it.
@@ -271,40 +271,21 @@ def falls_let_pass(
     found = {}
     for check in checks:
         last = baselines.get(check.source or "")
-        if not check.check_id.startswith("row_fall.") or check.passed is not False or last is None:
+        if not check.check_id.startswith("row_fall.") or last is None:
             continue
-        standing = check.source in still_let_pass(baselines, tonight)
-        against = last.earlier if standing and last.earlier else last
-        told = {
-            "as_of": as_of.isoformat(),
-            "reason": check.accepted,
-            "names": list(check.accepted_by),
-            "release": releases.get(check.check_id),
-        }
-        found[str(check.source)] = {**_as_entry(against), "let_pass": last.let_pass if standing else told}
-    return found
-
-
-def compared(
-    checks: Iterable[Check], baselines: Mapping[str, Baseline], tonight: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Per source what its rows were compared with.
-
-    The manifest keeps it: the same delivery, on the same day again or on a later one, is compared with the same, so
-    that the figures of the check are the same.
-
-    Args:
-        checks: Of the night.
-        baselines: What its sources could be compared with.
-        tonight: Its sources, as `summarize` has them.
-    """
-    found = {}
-    for check in checks:
-        last = baselines.get(check.source or "")
-        if check.check_id.startswith("row_fall.") and last is not None:
-            entry = tonight[str(check.source)]
-            if against := _against(last, entry["delivery"], entry["digests"]):
-                found[str(check.source)] = _as_entry(against)
+        name = str(check.source)
+        against = _against(last, tonight[name]["delivery"], tonight[name]["digests"])
+        if against is None:
+            continue
+        found[name] = _as_entry(against)
+        if check.passed is False:
+            told = {
+                "as_of": as_of.isoformat(),
+                "reason": check.accepted,
+                "names": list(check.accepted_by),
+                "release": releases.get(check.check_id),
+            }
+            found[name]["let_pass"] = still_let_pass(baselines, tonight).get(name, told)
     return found
 
 
@@ -322,12 +303,11 @@ def baselines(publications: Iterable[Path], as_of: date) -> dict[str, Baseline]:
         manifest = read_json(folder / "manifest.json")
         for name, entry in manifest.get("inputs", {}).get("sources", {}).items():
             if name not in found:
-                fall = manifest["inputs"].get("falls_let_pass", {}).get(name)
-                earlier = fall or manifest["inputs"].get("compared", {}).get(name)
+                earlier = manifest["inputs"].get("compared", {}).get(name, {})
                 found[name] = replace(
                     _baseline(f"{folder.parent.name}/{folder.name}", entry),
                     earlier=_baseline(earlier["publication"], earlier) if earlier else None,
-                    let_pass=fall["let_pass"] if fall else None,
+                    let_pass=earlier.get("let_pass"),
                 )
     return found
 

@@ -669,8 +669,7 @@ def _manifest(night: Night, finished: datetime) -> dict[str, Any]:
         "inputs": {
             "files": files,
             "sources": sources,
-            "compared": gates.compared(night.checks, night.baselines, sources),
-            "falls_let_pass": gates.falls_let_pass(night.checks, night.baselines, sources, night.options.as_of, passes),
+            "compared": gates.compared(night.checks, night.baselines, sources, night.options.as_of, passes),
             "missing_sources": sorted(night.intake.missing_sources),
             "unknown_sources": sorted(night.intake.unknown_sources),
             "notes": list(night.intake.notes),

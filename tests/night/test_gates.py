@@ -132,11 +132,12 @@ def test_the_published_delivery_is_compared_with_what_it_was_compared_with() -> 
     first = fall(Intake(90), last(100))
     assert (first.passed, first.numerator, first.denominator) == (True, 10, 100)
     tonight = {"population": {"delivery": "2026-03-30", "digests": ["ab"]}}
-    kept = gates.compared([first], {"population": last(100)}, tonight)["population"]
-    assert (kept["delivery"], kept["rows_accepted"]) == ("2026-03-29", 100)
+    day = date(2026, 3, 30)
+    kept = gates.compared([first], {"population": last(100)}, tonight, day, {})["population"]
+    assert (kept["delivery"], kept["rows_accepted"], "let_pass" in kept) == ("2026-03-29", 100, False)
     same = Baseline("2026-03-30/x", "2026-03-30", 90, {}, ("ab",), last(100))
     assert fall(Intake(90), same) == first
-    assert gates.compared([first], {"population": same}, tonight)["population"] == kept  # and the night after that
+    assert gates.compared([first], {"population": same}, tonight, day, {})["population"] == kept  # and the night after
 
 
 def let_pass(release: dict[str, Any] | None) -> Baseline:
@@ -169,13 +170,13 @@ def test_a_fall_that_was_accepted_once_stands_as_a_warning() -> None:
 
 
 def test_the_manifest_keeps_what_the_files_fell_against() -> None:
-    tonight = {"population": {"digests": ["ab"]}}
+    tonight = {"population": {"delivery": "2026-03-30", "digests": ["ab"]}}
     first, bad = last(200, {"500102": 100}), Check("row_fall.population", "", "", "block", passed=False, accepted="x")
     bad = gates.replace(bad, source="population", accepted_by=("甲",))
-    entry = gates.falls_let_pass([bad], {"population": first}, tonight, date(2026, 3, 30), {})["population"]
+    entry = gates.compared([bad], {"population": first}, tonight, date(2026, 3, 30), {})["population"]
     assert (entry["delivery"], entry["rows_accepted"], entry["counties"]) == ("2026-03-29", 200, {"500102": 100})
     assert entry["let_pass"] == {"as_of": "2026-03-30", "reason": "x", "names": ["甲"], "release": None}
-    again = gates.falls_let_pass([bad], {"population": let_pass(None)}, tonight, date(2026, 3, 31), {})["population"]
+    again = gates.compared([bad], {"population": let_pass(None)}, tonight, date(2026, 3, 31), {})["population"]
     assert (again["delivery"], again["let_pass"]["as_of"]) == ("2026-03-29", "2026-03-30")  # the first night's
 
 
