@@ -99,7 +99,7 @@ beside_job AS (
     SELECT
         rel_no,
         year,
-        greatest(make_date(year, 1, 1), (date_trunc('month', paid_date) + INTERVAL 1 MONTH)::DATE) AS benefit_from
+        benefit_from(paid_date, year) AS benefit_from
     FROM resident_year
     WHERE rel_no IN (SELECT resident_no FROM crossed WHERE kind = 'staff_resident')
 ),
@@ -196,7 +196,7 @@ moneyed AS (
                         WHEN f.brdy >= coalesce(y.window_start, make_date(s.overlap_year, 1, 1)) THEN f.brdy
                         ELSE make_date(s.overlap_year, 1, 1)
                     END
-            ELSE greatest(make_date(s.overlap_year, 1, 1), (date_trunc('month', m.paid_date) + INTERVAL 1 MONTH)::DATE)
+            ELSE benefit_from(m.paid_date, s.overlap_year)
         END AS benefit_from,
         CASE
             WHEN d.system <> 'resident' THEN false

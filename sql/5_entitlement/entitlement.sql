@@ -103,8 +103,7 @@ begun AS (
                     ELSE year_begn
                 END
             WHEN waits THEN (wait_start + to_months(waiting_months))::DATE
-            WHEN paid_before_year THEN year_begn
-            ELSE (date_trunc('month', paid_date) + INTERVAL 1 MONTH)::DATE
+            ELSE benefit_from(paid_date, insured_year)
         END AS benefit_begn,
         coalesce(cap_limit_ratio * cap_base, 999999999) AS cap_limit,
         -- so narrow that what is compared with the limit fits into 64 bits: twice as wide took longer than all the rest

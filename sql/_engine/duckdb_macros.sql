@@ -125,6 +125,11 @@ CREATE MACRO age_on(brdy, d) AS (
     (year(d) - year(brdy) - CASE WHEN month(d) * 100 + day(d) < month(brdy) * 100 + day(brdy) THEN 1 ELSE 0 END)::INTEGER
 );
 
+-- first day of benefits of a resident year where nothing waits: its own first day, or that of the month after payment
+CREATE MACRO benefit_from(paid_date, year) AS greatest(
+    make_date(year, 1, 1), (date_trunc('month', paid_date) + INTERVAL 1 MONTH)::DATE
+);
+
 -- division codes: full length, level by trailing zeros, place by six digits, text_no of one that has been read as such
 CREATE MACRO code12(x) AS (CASE WHEN length(x) = 12 THEN x ELSE rpad(x, 12, '0') END);
 CREATE MACRO place6(x) AS substr(x, 1, 6);

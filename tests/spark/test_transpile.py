@@ -73,6 +73,7 @@ def test_no_macro_calls_what_is_neither_a_macro_nor_a_function_of_spark() -> Non
     spark = {
         "md5",
         "concat",
+        "make_date",
         "conv",
         "bin",
         "bit_count",
