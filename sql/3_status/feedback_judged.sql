@@ -9,17 +9,13 @@ found AS (
     SELECT
         f.*,
         s.status,
-        -- whom nobody but the villages has ever heard of
-        k.source_bits = g.bit::INTEGER AS is_unheard_of,
         coalesce(list_contains(f.agrees, s.status), false) AS is_confirmed,
         c.source AS contradicted_by,
         coalesce(list_contains(f.checked_by, c.source), false) AS is_contradicted,
         d.why AS given_way,
         d.other_division
     FROM feedback_row AS f
-    INNER JOIN code_source_bit AS g ON g.code = 'grid_feedback'
     LEFT JOIN person_status AS s ON f.person_key = s.person_key
-    LEFT JOIN person_key AS k ON f.person_key = k.person_key
     LEFT JOIN feedback_contrary AS c ON f.row_no = c.row_no
     LEFT JOIN feedback_dispute AS d ON f.row_no = d.row_no
 ),

@@ -4,6 +4,7 @@
 -- columns:
 --   person_key: by the number, else, or where nobody else has heard of the number, by the code of the row that was sent;
 --     null where neither names anybody
+--   is_unheard_of: nobody but the villages has ever heard of the person
 --   place_code: division in use that answered, as delivered where the division table lacks it
 --   l1, l2, l3, l4: the divisions that it is or lies in
 --   batch_no, serial: row that was sent and that this answers: by its code, else the row of this person that this
@@ -34,6 +35,7 @@ named AS (
             WHEN n.is_unheard_of THEN coalesce(c.person_key, n.person_key)
             ELSE coalesce(n.person_key, c.person_key)
         END AS person_key,
+        coalesce(n.is_unheard_of AND coalesce(c.person_key = n.person_key, true), false) AS is_unheard_of,
         f.batch_id,
         f.sent_code AS row_code,
         code12(f.division_code) AS division_code,
@@ -90,6 +92,7 @@ dated AS (
 SELECT
     a.row_no,
     a.person_key,
+    a.is_unheard_of,
     a.batch_id,
     coalesce(p.row_code, a.row_code) AS row_code,
     a.division_code,
