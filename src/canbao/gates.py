@@ -129,7 +129,7 @@ def verify_stricter(also_block: Iterable[str], known: Iterable[str]) -> None:
 
 def configurable_ids(definitions: Mapping[str, "SourceDef"], others: Iterable[str]) -> set[str]:
     """Ids that `[checks] block` may name: the gates of every source, and those of the suites and the catalogue."""
-    kinds = (*GATE_IDS, "required", "delivered", "growing")
+    kinds = (*GATE_IDS, "required", "delivered", "growing", "left_out")
     return {f"{kind}.{name}" for kind in kinds for name in definitions} | set(others)
 
 
@@ -178,6 +178,8 @@ def intake_checks(
         if name not in delivered:
             continue
         checks.append(_rejected_share(name, definition, delivered[name]))
+        if sheets := intake.left_out.get(name):
+            checks.append(_left_out(name, definition, sheets))
         if definition.kind == "snapshot":
             checks.append(_row_fall(name, definition, delivered[name], baselines.get(name), neighbours or {}))
     return checks
@@ -423,6 +425,25 @@ def _required(intake: "IntakeResult", definitions: Mapping[str, "SourceDef"]) ->
             )
         )
     return checks
+
+
+def _left_out(name: str, definition: "SourceDef", sheets: Sequence[str]) -> Check:
+    return Check(
+        check_id=f"left_out.{name}",
+        title=f"“{definition.title}”有工作表未读入",
+        axis="completeness",
+        severity="warn",
+        passed=False,
+        numerator=len(sheets),
+        value=float(len(sheets)),
+        threshold=0.0,
+        source=name,
+        message=f"{'、'.join(sheets[:10])}{f' 等 {len(sheets)} 张' if len(sheets) > 10 else ''}看起来有数据，"
+        "但没有本来源的表头，未读入。请报送部门补上表头后重报；不是数据的，请移出文件。",
+        meaning="工作簿中没有本来源表头、却有证件号码或部分表头的可见工作表：可能漏读了人。",
+        harms=definition.harms,
+        department=definition.department,
+    )
 
 
 def _rejected_share(name: str, definition: "SourceDef", found: Delivered) -> Check:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import openpyxl
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from .conftest import Read
@@ -181,6 +183,27 @@ def test_total_rows_are_read_and_rejected(read: Reader) -> None:
     night = read("death", HEAD + "A1,甲,2025-06-03\n合 计,1,\n,小计：,\n总计12,,\n \u200b, ,总计\n计,合计,\n")
     assert [code for _, code, _ in night.rejected()] == [*["total_row"] * 4, "unreadable_required"]
     assert night.file()["rows_read"] == 6
+
+
+def test_what_stands_below_a_table_is_named_as_such(read: Reader) -> None:
+    below = "合计：1人,,\n本页小计,1,\n制表人：张三,审核人：李四,2025年6月3日\n第1页 共1页\n注：截至6月,990101199001010018,\n"
+    night = read("death", DEATH + below)
+    codes = ["total_row", "total_row", "note_row", "note_row", "blank_required"]
+    assert [code for _, code, _ in night.rejected()] == codes
+    assert night.file()["rows_read"] == 6
+
+
+def test_a_row_with_all_it_needs_is_no_note(read: Reader) -> None:
+    head = "计划免疫儿童姓名,出生日期,监护人证件号,现住地区划代码\n".replace("计划免疫儿童", "")
+    night = read("vaccination", head + "注：甲,2025-01-01,,500101001\n")
+    assert (len(night.rows()), night.rejected()) == (1, [])
+
+
+def test_a_filled_column_without_a_title_is_an_extra_one(read: Reader) -> None:
+    night = read("death", HEAD.strip() + ",,\nA1,甲,2025-06-03,x,\nA2,乙,2025-06-03\nA3,丙,2025-06-03,,,y\n")
+    assert certs(night) == ["A1", "A2"]
+    assert night.rejected() == [(4, "field_count", "A3,丙,2025-06-03,,,y")]
+    assert night.file()["extra_columns"] == ["(第4列)"]
 
 
 def test_damaged_numbers(read: Reader) -> None:
@@ -387,6 +410,20 @@ def test_sheets(read: Reader) -> None:
     assert any("说明" in note for note in night.result.notes)
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([["名单"], ["甲", "990101199001010018"]], True),
+        ([["公民身份号码", "姓名"], ["A1", "甲"]], True),
+        ([["公民身份号码", "姓名"]], False),
+        ([["填表说明"], ["每人一行", "姓名必填"]], False),
+    ],
+)
+def test_a_sheet_that_looks_like_data_is_told(read: Reader, rows: list[list[object]], told: bool) -> None:
+    night = read("death", workbook(("甲", [TITLES, ["A1", "甲", "2025-06-03"]]), ("乙", rows)), "a.xlsx")
+    assert night.result.left_out == ({"death": ["death/2026-01-31/a.xlsx 的工作表“乙”"]} if told else {})
+
+
 def test_workbook_without_a_fitting_sheet(read: Reader) -> None:
     assert read("death", workbook(("一", [["姓名"], ["甲"]])), "a.xlsx").codes() == ["missing_columns"]
 
@@ -426,6 +463,58 @@ def test_parquet(read: Reader) -> None:
     assert [(line, code) for line, code, _ in night.rejected()] == [(3, "blank_required"), (4, "blank_required")]
     assert night.file()["extra_columns"] == ["其他"]
     assert read("death", out.getvalue()[:-20], "a.parquet").codes() == ["damaged"]
+
+
+def parquet(**columns: pa.Array) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int32())),
+        pa.array([[1]]),
+        pa.array([{"a": 1}]),
+        pa.array([b"\xff\xfe"]),
+        pa.array([b"\xff\xfe"]).dictionary_encode(),
+        pa.array([5], pa.duration("us")),
+        pa.array([1000], pa.time64("ns")),
+        pa.array([Decimal("1.5")], pa.decimal256(50, 2)),
+        pa.array([1.5], pa.float16()),
+        pa.array([None]),
+    ],
+    ids=lambda array: str(array.type),
+)
+def test_parquet_with_a_column_of_any_type_beside(read: Reader, extra: pa.Array) -> None:
+    night = read(
+        "death", parquet(certno=pa.array(["A1"]), death_date=pa.array(["2025-06-03"]), 其他=extra), "a.parquet"
+    )
+    assert (night.codes(), certs(night), night.file()["extra_columns"]) == ([], ["A1"], ["其他"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [pa.array([["A1"]]), pa.array([5], pa.duration("us")), pa.array([Decimal(1)], pa.decimal256(50, 2))]
+)
+def test_parquet_with_a_column_that_holds_no_text(read: Reader, wrong: pa.Array) -> None:
+    night = read("death", parquet(certno=wrong, death_date=pa.array(["2025-06-03"])), "a.parquet")
+    assert night.codes() == ["column_type"]
+    assert "“certno”" in night.result.refusals[0].message
+
+
+def test_parquet_with_text_that_is_not_marked_as_text(read: Reader) -> None:
+    day = pa.array([b"2025-06-03", None])
+    night = read("death", parquet(certno=pa.array([b"A1", b"A2"]), death_date=day), "a.parquet")
+    assert (certs(night), [code for _, code, _ in night.rejected()]) == (["A1"], ["blank_required"])
+    night = read("death", parquet(certno=pa.array([b"\xff1", b"A2"]), death_date=day), "a.parquet")
+    assert night.codes() == ["encoding"]
+
+
+def test_times_with_a_zone_are_of_chinas_day(read: Reader) -> None:
+    evening = pa.array([datetime(2026, 1, 30, 16), datetime(2026, 1, 30, 15, 59)], pa.timestamp("us", "UTC"))
+    night = read("death", parquet(certno=pa.array(["A1", "A2"]), death_date=evening), "a.parquet")
+    assert [row["death_date"] for row in night.rows()] == [date(2026, 1, 31), date(2026, 1, 30)]
 
 
 def test_parquet_of_numbers(read: Reader) -> None:

@@ -161,7 +161,22 @@ def test_what_no_night_uses_is_removed(deliver: Put, night: Night, tmp_path: Pat
 
 def test_a_manifest_alone_is_refused(deliver: Put, night: Night) -> None:
     deliver("population", '{"rows": 0}', "manifest.json")
-    assert night().codes() == ["manifest"]
+    deliver("death", '{"rows": 1}', "manifest.json")
+    deliver("birth", "{}", "manifest.json")
+    assert night().codes() == ["manifest"] * 3
+
+
+def test_an_increment_may_say_that_there_is_nothing_new(deliver: Put, night: Night, tmp_path: Path) -> None:
+    deliver("death", A, "a.csv", day="2026-01-01")
+    deliver("death", '{"rows": 0}', "manifest.json", day="2026-01-02")
+    read = night()
+    assert read.codes() == []
+    assert read.result.files.select("delivery", "file", "rows_read", "state").rows() == [
+        (date(2026, 1, 1), "a.csv", 1, "accepted"),
+        (date(2026, 1, 2), "manifest.json", 0, "accepted"),
+    ]
+    assert read.rows(2) == []
+    assert drop_unused(tmp_path / "staged", read.result) == 0
 
 
 def test_a_refused_file_leaves_nothing_behind(deliver: Put, night: Night, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from canbao.intake.columns import Converter
 from canbao.intake.definitions import Field, code_table
-from canbao.intake.values import BAD, BLANK, DAMAGED, OK, READERS, SENTINEL, check_digit, is_total
+from canbao.intake.values import BAD, BLANK, DAMAGED, OK, READERS, ROUNDED, SENTINEL, check_digit, is_note, is_total
 
 DAY = date(2025, 6, 3)
 
@@ -76,7 +76,7 @@ def test_no_date_is_guessed(cell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["1900-01-01", "9999-12-31", "99991231", "1900/1/1", "1900-01-01 00:00:00", "00000000"]
+    "cell", ["1900-01-01", "9999-12-31", "99991231", "1900/1/1", "1900-01-01 00:00:00", "00000000", "至今", " 长期"]
 )
 def test_sentinels_mean_no_date(cell: str) -> None:
     assert READERS["date"](cell) == (None, SENTINEL)
@@ -138,16 +138,26 @@ def test_amounts(cell: str, amount: str) -> None:
     assert READERS["amount"](cell) == (Decimal(amount), OK)
 
 
-@pytest.mark.parametrize(
-    "cell", ["4,00", "400.005", "1e3", "12,34", "1,2345", "四百", ".", "元", "--5", "1234567890123"]
-)
+@pytest.mark.parametrize("cell", ["4,00", "1e3", "12,34", "1,2345", "四百", ".", "元", "--5", "1234567890123"])
 def test_no_amount(cell: str) -> None:
     assert READERS["amount"](cell) == (None, BAD)
 
 
 @pytest.mark.parametrize(
+    ("cell", "amount"), [("400.005", "400.01"), ("-0.125", "-0.13"), ("(1.004)", "-1.00"), ("999999999999.999", "1e12")]
+)
+def test_parts_of_a_cent_are_rounded_and_told(cell: str, amount: str) -> None:
+    assert READERS["amount"](cell) == (min(Decimal(amount), Decimal("999999999999.99")), ROUNDED)
+
+
+@pytest.mark.parametrize(
     ("kind", "cell", "value"),
     [
+        ("id", "20.0", "20"),
+        ("id", "020.00", "020"),
+        ("id", "20.5", "20.5"),
+        ("id", "K.0", "K.0"),
+        ("cert", "500103900101123.0", "500103900101123"),
         ("int", "12", 12),
         ("int", "12.0", 12),
         ("int", "1,200", 1200),
@@ -304,3 +314,49 @@ def test_fast_columns_read_as_the_careful_reader_does(cells: list[str]) -> None:
         assert columns[one.name].values.to_list() == [value for value, _ in expected], one.name
         states = columns[one.name].states
         assert (states.tolist() if states is not None else [OK] * len(cells)) == [state for _, state in expected]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("合计：3人", "", ""),
+        ("", "本页小计", "400"),
+        ("共3户",),
+        ("总计金额：1,200.00元",),
+        ("合 计 人 数", "", "12"),
+    ],
+)
+def test_totals_in_words(cells: tuple[str, ...]) -> None:
+    assert is_note(cells) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("制表人：张三", "审核人：李四", "2026年3月31日"),
+        ("", "注：数据截至2026-03-31。"),
+        ("第1页 共3页",),
+        ("- 第 2 页 -",),
+        ("填报单位（盖章）：", "某街道"),
+        ("备注1、不含学生",),
+        ("说明：以公安数据为准", "", "x"),
+    ],
+)
+def test_notes(cells: tuple[str, ...]) -> None:
+    assert is_note(cells) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("合计", "990101199001010018"),
+        ("制表人：张三", "990101900101001"),
+        ("990101199001010018", "注：死亡"),
+        ("注小明", "", ""),
+        ("共青", ""),
+        ("第五", ""),
+        ("", ""),
+    ],
+)
+def test_rows_of_people_are_no_notes(cells: tuple[str, ...]) -> None:
+    assert is_note(cells) == (False, False)

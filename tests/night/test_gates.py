@@ -52,6 +52,7 @@ class Intake:
         )
         self.refusals = more.get("refusals", [])
         self.missing_sources = more.get("missing", [])
+        self.left_out = more.get("left_out", {})
 
 
 def failing(intake: Intake, baseline: Baseline | None = None, **definition: Any) -> list[str]:
@@ -184,6 +185,14 @@ def test_refusals_and_required_sources() -> None:
     assert failing(Intake(refusals=[Refusal(), Refusal(file=None)])) == ["refused.population"]
     assert failing(Intake(missing=["population"])) == ["required.population"]
     assert failing(Intake(missing=["population"]), required_source=False) == []
+
+
+def test_sheets_that_were_left_out_warn() -> None:
+    sheets = ["population/2026-03-30/a.xlsx 的工作表“乙”"]
+    checks = gates.intake_checks(Intake(left_out={"population": sheets}), {"population": Definition()}, {})
+    (found,) = [check for check in checks if check.check_id == "left_out.population"]
+    assert (found.severity, found.passed, found.blocks, found.numerator) == ("warn", False, False, 1)
+    assert sheets[0] in found.message
 
 
 def test_the_message_names_every_refused_file() -> None:

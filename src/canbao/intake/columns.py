@@ -34,8 +34,8 @@ _PLAIN = (
 )
 # A digit in it, so that it is no placeholder; not 000 at its end, as spreadsheets leave of long numbers.
 _CERT = r"^[0-9A-Z]*(?:[1-9]|[0-9][0-9A-Z]*[A-Z])0{0,2}$"
-# With a digit in it a code is no placeholder.
-_ID = r"^[0-9A-Za-z_.:/-]*[0-9][0-9A-Za-z_.:/-]*$"
+# With a digit in it a code is no placeholder, without a point it is no 20.0.
+_ID = r"^[0-9A-Za-z_:/-]*[0-9][0-9A-Za-z_:/-]*$"
 _USCC = r"^[A-Z]*[0-9][0-9A-Z]*$"
 # From 1901 on: the days that stand for none are earlier.
 _DATE = r"^(?:19(?:0[1-9]|[1-9][0-9])|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}$"

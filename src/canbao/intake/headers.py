@@ -25,12 +25,14 @@ class Layout:
         columns: Column of each field, by field name; fields the file lacks are absent.
         titles: The header's cells up to the last one that is not blank; they are the row's width.
         extra: Names of the columns that are kept out.
+        untitled: Blank cells of the header behind these; what stands below them is kept out as well.
     """
 
     line: int
     columns: dict[str, int]
     titles: tuple[str, ...]
     extra: tuple[str, ...]
+    untitled: int = 0
 
 
 def normalise(header: str) -> str:
@@ -96,5 +98,11 @@ def find_layout(source: SourceDef, rows: Sequence[tuple[int, Sequence[str]]]) ->
         raise FileRefused("missing_columns", f"{where}缺少必需的列：{'、'.join(missing)}。请补上这些列后重报。")
     width = max(index for index, cell in enumerate(cells) if squeeze(cell)) + 1
     used = {places[0] for places in found.values()}
-    extra = tuple(cells[i].strip() or f"(第{i + 1}列)" for i in range(width) if i not in used)
-    return Layout(line, {name: places[0] for name, places in found.items()}, tuple(cells[:width]), extra)
+    extra = tuple(cells[i].strip() or no_title(i) for i in range(width) if i not in used)
+    places = {name: columns[0] for name, columns in found.items()}
+    return Layout(line, places, tuple(cells[:width]), extra, len(cells) - width)
+
+
+def no_title(place: int) -> str:
+    """What a column without a title is called."""
+    return f"(第{place + 1}列)"

@@ -19,7 +19,15 @@ from canbao.intake.definitions import SourceDef, load_definitions
 from canbao.intake.growing import Growing, Look, age, grows, look, mark, second_look, unfinished
 from canbao.intake.problems import FileRefused, Refusal, shown_name, without_numbers
 from canbao.intake.readers import Readers
-from canbao.intake.staging import SUFFIXES, StagedPart, quarantine_path, sha256_of, staged_path, suffix_of
+from canbao.intake.staging import (
+    SUFFIXES,
+    StagedPart,
+    quarantine_path,
+    sha256_of,
+    stage_nothing,
+    staged_path,
+    suffix_of,
+)
 
 MANIFEST = "manifest.json"
 
@@ -67,6 +75,7 @@ class IntakeResult:
         notes: Remarks for the run's report, in Chinese.
         counties: Accepted rows per source and county (six digits), of sources with a county column.
         growing: What was left alone because it is still being sent.
+        left_out: Per source the sheets that were not read although they look like data.
     """
 
     files: pl.DataFrame
@@ -77,6 +86,7 @@ class IntakeResult:
     notes: list[str]
     counties: pl.DataFrame
     growing: list[Growing] = field(default_factory=list)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
 
     def accepted(self, source: SourceDef) -> pl.DataFrame:
         """The accepted rows of a small source, of all its deliveries: the definition's fields."""
@@ -288,6 +298,7 @@ class _Night:
         self._refusals: list[Refusal] = []
         self._counties: dict[str, Counter[str]] = {}
         self._growing: dict[tuple[str, date], Growing] = {}
+        self._sheets_left_out: dict[str, list[str]] = {}
 
     def take_all(self, found: list[tuple[SourceDef, list[Delivery]]]) -> dict[str, list[_Read]]:
         """Takes several sources at a time, those with most to read first.
@@ -353,6 +364,8 @@ class _Night:
                 suspects.add(path)
             read.reports.append(report)
         read.whole, claimed = self._against_manifest(delivery, read.reports)
+        if claimed and read.whole is None and not read.reports and delivery.manifest and not delivery.strangers:
+            read.reports = [self._no_rows(delivery, delivery.manifest)]
         read.complete = claimed and read.whole is None and not any(report.refused for report in read.reports)
         if read.complete:
             left = "、".join(f"“{shown_name(path)}”" for path in delivery.unfinished)
@@ -393,6 +406,8 @@ class _Night:
             for part in report.parts:
                 place = f"{delivery.source.name}/{delivery.day}/{shown_name(report.path)}"
                 self.notes += [f"{place}：{without_numbers(note)}" for note in part.notes]
+                left = self._sheets_left_out.setdefault(delivery.source.name, [])
+                left += [f"{place} 的工作表“{without_numbers(name)}”" for name in part.left_out]
         if whole is not None:
             self._refusals.append(Refusal(delivery.source.name, delivery.day, None, whole.code, whole.message))
         strangers = [_FileReport(path, "", 0, refused=unknown) for path in delivery.strangers]
@@ -417,14 +432,18 @@ class _Night:
             report.refused = FileRefused("unreadable_file", f"文件无法读取({error.strerror})。请检查权限，或重新传送。")
         return report
 
+    def _no_rows(self, delivery: Delivery, manifest: Path) -> _FileReport:
+        """The manifest as the file of a delivery that says there is nothing new."""
+        report = _FileReport(manifest, sha256_of(manifest), manifest.stat().st_size)
+        report.parts = stage_nothing(manifest, report.sha256, delivery.source, self.store)
+        return report
+
     @staticmethod
     def _against_manifest(delivery: Delivery, reports: list[_FileReport]) -> tuple[FileRefused | None, bool]:
         """What in the delivery contradicts its manifest, or None; and whether the manifest claims anything at all."""
         if delivery.manifest is None:
             return None, False
         ask = "请重新传送整个批次，或更正 manifest.json。"
-        if not reports and not delivery.strangers:
-            return FileRefused("manifest", f"批次里只有 manifest.json，没有数据文件。{ask}"), True
         try:
             claim = json.loads(delivery.manifest.read_bytes())
             sums = {str(name): str(value).strip().lower() for name, value in (claim.get("sha256") or {}).items()}
@@ -433,6 +452,13 @@ class _Night:
             claim = None
         if claim is None or isinstance(rows, bool) or not isinstance(rows, int | None):
             return FileRefused("manifest", f"manifest.json 无法读取或格式不对。{ask}"), True
+        if not reports and not delivery.strangers:
+            if delivery.source.kind == "increment" and rows == 0 and not sums:
+                return None, True
+            why = (
+                "全量来源每批都要有数据文件" if delivery.source.kind == "snapshot" else '没有新数据时请写明 {"rows": 0}'
+            )
+            return FileRefused("manifest", f"批次里只有 manifest.json，没有数据文件；{why}。{ask}"), True
         present = {report.path.name: report for report in reports}
         if sums:
             there = {*present, *(path.name for path in delivery.strangers)}
@@ -502,4 +528,5 @@ class _Night:
             notes=self.notes,
             counties=pl.DataFrame(counties, schema=COUNTIES_SCHEMA, orient="row"),
             growing=[self._growing[key] for key in sorted(self._growing)],
+            left_out={source: names for source, names in self._sheets_left_out.items() if names},
         )

@@ -40,8 +40,11 @@ class FileRefused(Exception):  # noqa: N818 - it is an answer about a file, not 
 
 
 # Why a row is rejected (contract section 2), in the order of precedence; nothing else rejects one.
-TOTAL_ROW, FIELD_COUNT, DAMAGED_CERTNO, BLANK_REQUIRED, UNREADABLE_REQUIRED = range(1, 6)
-ERROR_CODES = ("", "total_row", "field_count", "damaged_certno", "blank_required", "unreadable_required")
+# A note is a row that a blank or a short line would reject anyway; it has a name of its own.
+TOTAL_ROW, FIELD_COUNT, DAMAGED_CERTNO, BLANK_REQUIRED, UNREADABLE_REQUIRED, NOTE_ROW = range(1, 7)
+ERROR_CODES = ("", "total_row", "field_count", "damaged_certno", "blank_required", "unreadable_required", "note_row")
+NO_DATA = frozenset({ERROR_CODES[TOTAL_ROW], ERROR_CODES[NOTE_ROW]})
+"""Rejected rows that were never meant as data."""
 
 
 def mask(text: str) -> str:
@@ -82,6 +85,8 @@ def row_message(error: int, line: int, column: str, cell: str, *, fields: int, w
     where = f"第{line}行"
     if error == TOTAL_ROW:
         return f"{where}是合计行，不作为数据读入。无需处理；下次报送请去掉合计行。"
+    if error == NOTE_ROW:
+        return f"{where}是表格以外的说明、落款或页码，不作为数据读入。无需处理；下次报送请去掉。"
     if error == FIELD_COUNT:
         more = "少于" if fields < width else "多于"
         return (

@@ -17,11 +17,12 @@ from canbao.intake.problems import (
     DAMAGED_CERTNO,
     ERROR_CODES,
     FIELD_COUNT,
+    NOTE_ROW,
     TOTAL_ROW,
     UNREADABLE_REQUIRED,
     row_message,
 )
-from canbao.intake.values import BAD, DAMAGED, SENTINEL, UNKNOWN, is_blank, is_total
+from canbao.intake.values import BAD, DAMAGED, ROUNDED, SENTINEL, UNKNOWN, is_blank, is_note, is_total
 
 # A person's own numbers: a damaged one makes the row useless. Damaged numbers of others (payer, mother) become null,
 # so that nobody loses a payment for the payer's number.
@@ -31,6 +32,9 @@ _SPACES = r"\s\x{200b}-\x{200f}\x{2060}\x{feff}"
 _FILLED = f"[^{_SPACES}]"
 # In the first column of a total row; one pattern, for every row is looked at.
 _TOTAL_OR_BLANK = f"计|^[{_SPACES}]*$"
+
+# In one of the cells of a note or a total in words.
+_WORDS = "计|[共总注页]|说\\s*明|[:：]|章"
 
 QUARANTINE_SCHEMA = {"line": pl.Int32, "error_code": pl.String, "message": pl.String, "raw": pl.String}
 
@@ -54,13 +58,17 @@ class Batch:
 
 @dataclass
 class Tally:
-    """What was counted while a file was read; `counties` holds accepted rows per county."""
+    """What was counted while a file was read.
+
+    `counties` holds accepted rows per county, `untitled` the columns behind the last title in which something stands.
+    """
 
     rows_read: int = 0
     rows_rejected: int = 0
     unreadable: Counter[str] = field(default_factory=Counter)
     unknown_codes: Counter[str] = field(default_factory=Counter)
     counties: Counter[str] = field(default_factory=Counter)
+    untitled: set[int] = field(default_factory=set)
 
 
 class RowJudge:
@@ -86,6 +94,7 @@ class RowJudge:
         self._damaged(columns, errors, fault)
         self._width(batch, errors)
         self._totals(batch, errors)
+        self._notes(batch, errors)
         staged = pl.DataFrame([columns[one.name].values for one in self.source.fields]).with_columns(
             [pl.col(one.name).fill_null(one.default) for one in self.source.fields if one.default is not None]
             + [pl.Series("line_no", batch.lines, pl.Int32)]
@@ -130,7 +139,10 @@ class RowJudge:
         width = len(self.layout.titles)
         if batch.counts is not None:
             errors[batch.counts < width] = FIELD_COUNT
-        further = [name for name in batch.cells.columns if int(name) >= width]
+        for place in range(width, width + self.layout.untitled):
+            if str(place) in batch.cells.columns and batch.cells[str(place)].str.contains(_FILLED).any():
+                self.tally.untitled.add(place)
+        further = [name for name in batch.cells.columns if int(name) >= width + self.layout.untitled]
         filled = batch.cells.select(pl.any_horizontal(pl.col(further) != "").arg_true()).to_series() if further else ()
         for row in filled:
             if not all(is_blank(batch.cells[name][row]) for name in further):
@@ -152,11 +164,23 @@ class RowJudge:
                     errors[row] = TOTAL_ROW
             rows = rows.filter(~filled)
 
+    def _notes(self, batch: Batch, errors: np.ndarray) -> None:
+        """Names the rows that are no data: totals in words and notes, of those rejected for what they lack."""
+        lacking = np.flatnonzero(np.isin(errors, (FIELD_COUNT, BLANK_REQUIRED, UNREADABLE_REQUIRED)))
+        if not len(lacking):
+            return
+        rows = batch.cells[lacking]
+        likely = rows.select(pl.any_horizontal(pl.all().str.contains(_WORDS)).arg_true()).to_series()
+        for row, place in zip(rows[likely].iter_rows(), lacking[likely.to_numpy()], strict=True):
+            total, note = is_note(row)
+            if total or note:
+                errors[place] = TOTAL_ROW if total else NOTE_ROW
+
     def _count(self, columns: dict[str, Column], good: np.ndarray) -> None:
         for name, column in columns.items():
             if column.states is None:
                 continue
-            unreadable = int((good & (column.where(BAD) | column.where(DAMAGED))).sum())
+            unreadable = int((good & np.isin(column.states, (BAD, DAMAGED, ROUNDED))).sum())
             unknown = int((good & column.where(UNKNOWN)).sum())
             if unreadable:
                 self.tally.unreadable[name] += unreadable

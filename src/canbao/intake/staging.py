@@ -24,13 +24,13 @@ from canbao.intake.columns import dtype_of
 from canbao.intake.csv_reader import CsvFile, decide_gb18030, detect_encoding
 from canbao.intake.definitions import SourceDef
 from canbao.intake.encoding import NotUtf8
-from canbao.intake.headers import Layout
+from canbao.intake.headers import Layout, no_title
 from canbao.intake.problems import FileRefused
 from canbao.intake.rows import Batch, RowJudge
 from canbao.intake.tables import read_parquet, read_workbook
 
 # Part of the digest: raise it whenever the same bytes are read differently than before.
-READER_VERSION = 2
+READER_VERSION = 3
 
 SUFFIXES = (".csv", ".txt", ".csv.gz", ".xlsx", ".parquet")
 _ROW_GROUP = 1 << 18
@@ -47,6 +47,8 @@ class StagedPart:
         unreadable: Per field the values that became null.
         unknown_codes: Per field the codes that no table knows.
         counties: Accepted rows per county.
+        notes: Remarks, in Chinese.
+        left_out: Sheets of the workbook that were not read although they look like data.
     """
 
     digest: str
@@ -60,6 +62,7 @@ class StagedPart:
     unknown_codes: dict[str, int]
     counties: dict[str, int]
     notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 class Halt(Protocol):
@@ -144,6 +147,14 @@ def stage_file(
     return parts
 
 
+def stage_nothing(path: Path, sha256: str, source: SourceDef, store: Path) -> list[StagedPart]:
+    """Puts no rows into the store: of a delivery whose manifest, the file given, says that there are none."""
+    folder = store / source.name
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = _digest(path, sha256, source)
+    return [_Writer(folder, source, digest).write(Layout(1, {}, (), ()), iter(()), "utf-8")]
+
+
 def find_staged(path: Path, sha256: str, source: SourceDef, store: Path) -> list[StagedPart] | None:
     """What stage_file has put into the store for these bytes; None where it has not."""
     record = store / source.name / f"{_digest(path, sha256, source)}.json"
@@ -165,7 +176,8 @@ def _stage_workbook(path: Path, source: SourceDef, digest: str, writer: Callable
         name = sheet.name if number else ""
         own = hashlib.sha256(f"{digest} {sheet.name}".encode()).hexdigest() if number else digest
         parts.append(writer(own).write(sheet.layout, sheet.batches(), "xlsx", name))
-    parts[0].notes = [f"工作表“{name}”没有本来源的表头，未读入。" for name in strange]
+    parts[0].notes = [f"工作表“{name}”没有本来源的表头，未读入。" for name, _ in strange]
+    parts[0].left_out = [name for name, looks_like_data in strange if looks_like_data]
     return parts
 
 
@@ -248,7 +260,7 @@ class _Writer:
             rows_read=tally.rows_read,
             rows_rejected=tally.rows_rejected,
             layout_line=judge.layout.line,
-            extra_columns=list(judge.layout.extra),
+            extra_columns=[*judge.layout.extra, *map(no_title, sorted(tally.untitled))],
             unreadable=dict(sorted(tally.unreadable.items())),
             unknown_codes=dict(sorted(tally.unknown_codes.items())),
             counties=dict(sorted(tally.counties.items())),

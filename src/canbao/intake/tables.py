@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import fastexcel
@@ -10,13 +11,18 @@ import polars as pl
 
 from canbao.intake.definitions import SourceDef
 from canbao.intake.headers import HEADER_DEPTH, Layout, find_layout, score
-from canbao.intake.problems import FileRefused
+from canbao.intake.problems import FileRefused, without_numbers
 from canbao.intake.rows import Batch, as_csv, looks_blank
 from canbao.intake.values import squeeze
 
 # A small file that unpacks to more than this is an attack or a mistake.
 _LARGEST_WORKBOOK = 4 << 30
 _PARQUET_ROWS = 1 << 18
+_DECIMAL_DIGITS = 38
+_CERT_NUMBER = r"^\s*[0-9]{17}[0-9Xx]\s*$"
+_TITLES = 2
+_CHINA = "Asia/Shanghai"
+_SINGLE = (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Time, pl.Categorical, pl.Enum, pl.Null)
 
 
 class Sheet:
@@ -71,11 +77,12 @@ class RawRows:
         return found
 
 
-def read_workbook(path: Path, source: SourceDef) -> tuple[list[Sheet], list[str]]:
+def read_workbook(path: Path, source: SourceDef) -> tuple[list[Sheet], list[tuple[str, bool]]]:
     """Reads the sheets of a workbook.
 
     Returns:
-        The visible sheets whose header fits, and the names of visible sheets with content but without such a header.
+        The visible sheets whose header fits; of visible sheets with content but without such a header the names, and
+        whether they look as if there were people in them.
 
     Raises:
         FileRefused: Damaged or too large, or no sheet fits.
@@ -94,7 +101,7 @@ def read_workbook(path: Path, source: SourceDef) -> tuple[list[Sheet], list[str]
         raise FileRefused("damaged", damaged)
     names = reader.sheet_names
     sheets: list[Sheet] = []
-    strange: list[str] = []
+    strange: list[tuple[str, bool]] = []
     refusal: FileRefused | None = None
     for name in names:
         cells = _load(reader, name)
@@ -104,11 +111,12 @@ def read_workbook(path: Path, source: SourceDef) -> tuple[list[Sheet], list[str]
         if not head:
             continue
         try:
-            layout = find_layout(source, head)
+            # a sheet is as wide as its widest row: that says nothing of the header
+            layout = replace(find_layout(source, head), untitled=0)
         except FileRefused as error:
             if error.code == "duplicate_column" and any(score(source, row)[0] for _, row in head):
                 raise FileRefused(error.code, f"工作表“{name}”：{error.message}") from error
-            strange.append(name)
+            strange.append((name, _looks_like_data(source, cells, head)))
             refusal = refusal or FileRefused(error.code, f"工作表“{name}”：{error.message}")
             continue
         sheets.append(Sheet(name, _show_damage(reader, name, cells, layout, source), layout))
@@ -140,6 +148,13 @@ def _head(cells: pl.DataFrame) -> list[tuple[int, Sequence[str]]]:
     return rows
 
 
+def _looks_like_data(source: SourceDef, cells: pl.DataFrame, head: Sequence[tuple[int, Sequence[str]]]) -> bool:
+    """Whether a certificate number stands in a sheet, or rows below two of the source's titles."""
+    if cells.select(pl.any_horizontal(pl.all().str.contains(_CERT_NUMBER)).any()).item():
+        return True
+    return any(score(source, row)[1] >= _TITLES for _, row in head[:-1])
+
+
 def _show_damage(
     reader: fastexcel.ExcelReader, name: str, cells: pl.DataFrame, layout: Layout, source: SourceDef
 ) -> pl.DataFrame:
@@ -168,6 +183,21 @@ def _show_damage(
     return cells
 
 
+def _as_text(name: str, kind: pl.DataType) -> pl.Expr | None:
+    """A column of a Parquet file as text, null where it has none; None for types that hold no single value.
+
+    Times with a zone are told by China's clock: a day that begins in Chongqing has begun there at 16:00 of Greenwich.
+    """
+    column = pl.col(name)
+    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
+        return column.dt.convert_time_zone(_CHINA).dt.replace_time_zone(None).cast(pl.String)
+    if kind == pl.Binary:  # text that its writer did not mark as such
+        return column.cast(pl.String)
+    if isinstance(kind, pl.Decimal) and kind.precision > _DECIMAL_DIGITS:
+        return None
+    return column.cast(pl.String) if kind.is_numeric() or kind in _SINGLE else None
+
+
 def read_parquet(path: Path, source: SourceDef) -> tuple[Layout, Iterator[Batch]]:
     """Reads a Parquet file: the layout and its rows; line 2 is the first row.
 
@@ -182,23 +212,31 @@ def read_parquet(path: Path, source: SourceDef) -> tuple[Layout, Iterator[Batch]
     except (Exception, pl.exceptions.PanicException) as error:
         raise FileRefused("damaged", "Parquet文件已损坏或被截断，无法读取。请重新导出并传送。") from error
     layout = find_layout(source, [(1, names)])
-    used = {names[place] for place in layout.columns.values()}
-    for name in sorted(used):
-        if schema[name].is_nested():
-            raise FileRefused("column_type", f"列“{name}”不是单值列，无法读取。请改为文本列后重报。")
-
-    def text(name: str) -> pl.Expr:
-        if schema[name].is_nested() or schema[name] == pl.Object:
-            return pl.lit("")
-        return pl.col(name).cast(pl.String).fill_null("")
-
-    cells = frame.select(text(name).alias(str(i)) for i, name in enumerate(names))
+    for place in layout.columns.values():
+        if _as_text(names[place], schema[names[place]]) is None:
+            kind = without_numbers(str(schema[names[place]]))
+            raise FileRefused(
+                "column_type", f"列“{names[place].strip()}”的类型（{kind}）无法读取。请改为文本列后重报。"
+            )
+    wanted = set(layout.columns.values())
+    # what nobody asked for may be bytes of whatever kind
+    texts = [
+        None if place not in wanted and schema[name] == pl.Binary else _as_text(name, schema[name])
+        for place, name in enumerate(names)
+    ]
+    cells = frame.select(
+        (pl.lit("") if text is None else text.fill_null("")).alias(str(place)) for place, text in enumerate(texts)
+    )
+    bytewise = [names[place].strip() for place in sorted(wanted) if schema[names[place]] == pl.Binary]
 
     def batches() -> Iterator[Batch]:
         for start in range(0, height, _PARQUET_ROWS):
             try:
                 rows = cells.slice(start, _PARQUET_ROWS).collect()
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+                if bytewise and "utf8" in str(error):
+                    told = f"列“{'”“'.join(bytewise)}”中有不是UTF-8文本的内容，无法读取。请改为文本列后重报。"
+                    raise FileRefused("encoding", told) from error
                 raise FileRefused(
                     "damaged", f"Parquet文件第{start + 2}行之后已损坏，无法读取。请重新导出并传送。"
                 ) from error

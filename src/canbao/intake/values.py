@@ -6,13 +6,14 @@ agree, which the tests check. Every reader takes the cell as delivered and retur
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-# What became of a cell. SENTINEL: a date that stands for none (1900-01-01). DAMAGED: a number that Excel cut.
-OK, BLANK, SENTINEL, BAD, DAMAGED, UNKNOWN = range(6)
+# What became of a cell. SENTINEL: a date that stands for none (1900-01-01, 至今). DAMAGED: a number that Excel cut.
+# ROUNDED: an amount with parts of a cent; its value is the amount that they round to.
+OK, BLANK, SENTINEL, BAD, DAMAGED, UNKNOWN, ROUNDED = range(7)
 
 Reading = tuple[Any, int]
 
@@ -23,6 +24,11 @@ _INVISIBLE = re.compile(
 _SPACE = re.compile(r"\s+")
 _PLACEHOLDERS = frozenset({"-", "--", "—", "——", "无", "空", "/", "NULL", "NONE", "NAN", "N/A", "#N/A", "\\N"})
 _NULLS = frozenset({"NULL", "\\N"})
+_NO_DAY_YET = frozenset({"至今", "迄今", "现在", "目前", "长期", "长期有效", "永久", "永久有效", "无固定期限"})
+_FLOAT = re.compile(r"(\d+)\.0+")
+# A number cell holds 15 digits for certain.
+_CERTAIN_DIGITS = 15
+_LARGEST_AMOUNT = Decimal("999999999999.99")
 
 _FIRST_YEAR, _LAST_YEAR = 1800, 2199
 _EXCEL_EPOCH = date(1899, 12, 30)
@@ -43,6 +49,19 @@ _DIVISION = re.compile(r"\d{6}|\d{9}|\d{12}")
 _BIRTH_CERT = re.compile(r"[A-Z][0-9]{9}")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _TOTAL = re.compile(r"(?:合计|小计|总计)[:：]?\d*")
+# What stands below a table, or between its pages: totals in words, notes, who signed, page numbers.
+_TOTAL_WORDS = re.compile(
+    r"(?:本页|本表|本批|全部|累计)?(?:合计|小计|总计|总数|共计)(?:人数|户数|行数|条数|金额)?[:：]?[\d.,]*[人户行条笔个名元]?"
+    r"|(?:本页|本表|本批|以上)?共[:：]?\d+[人户行条笔个名][。]?"
+)
+_NOTE = re.compile(
+    r"[(\[【*]*(?:附?注|备注|说明|附注|注释|填表说明|填报说明|数据来源|数据说明|统计口径)\d?[)\]】]*[:：.、\d].*"
+    r"|(?:制表|制单|填表|填报|经办|审核|复核|审批|统计|打印|导出|报送|联系|负责|单位负责|分管领导)人?(?:签字|签名|签章)?[:：].*"
+    r"|(?:制表|填表|填报|打印|导出|报送|统计|截止|截至)(?:日期|时间)[:：].*"
+    r"|(?:填报|报送|制表)?单位(?:公章|盖章|名称)?(?:\([^()]*\))?[:：].*|联系电话[:：].*|\((?:公章|盖章)\)"
+    r"|-?第\d+页(?:[,/、]?共\d+页)?-?|第\d+/\d+页|共\d+页.*|页码[:：].*"
+)
+_CERT_WITHIN = re.compile(r"\d{15}|\d{14}[\dXx]")
 
 _BOOLS = {
     **dict.fromkeys(("1", "是", "有", "Y", "YES", "T", "TRUE", "真"), True),
@@ -78,6 +97,17 @@ def is_total(first_cell: str) -> bool:
     return _TOTAL.fullmatch(squeeze(first_cell)) is not None
 
 
+def is_note(cells: Sequence[str]) -> tuple[bool, bool]:
+    """Whether the cells of a row are a total in words (共3户), and whether they are a note (制表人：…, 第1页).
+
+    Only rows that cannot be read as data are asked. With a number of a person in it a row is neither.
+    """
+    plain = [text for text in map(squeeze, cells) if text]
+    if not plain or any(_CERT_WITHIN.search(text) for text in plain):
+        return False, False
+    return _TOTAL_WORDS.fullmatch(plain[0]) is not None, _NOTE.fullmatch(plain[0]) is not None
+
+
 def is_blank(text: str) -> bool:
     """Nothing but white space and invisible signs."""
     return not squeeze(text)
@@ -102,6 +132,8 @@ def read_cert(cell: str) -> Reading:
     text = bare(cell).upper()
     if _blank(text):
         return None, BLANK
+    if match := _FLOAT.fullmatch(text):
+        return (match[1], OK) if len(match[1]) <= _CERTAIN_DIGITS else (None, DAMAGED)
     if "*" in text or text.startswith("#") or not any(sign.isascii() and sign.isalnum() for sign in text):
         return None, BAD
     damaged = _SCIENTIFIC.fullmatch(text) or (
@@ -117,8 +149,13 @@ def read_uscc(cell: str) -> Reading:
 
 
 def read_id(cell: str) -> Reading:
-    """A number or code that somebody gave out: NFKC, without a spreadsheet's signs; what is inside stays as it is."""
+    """A number or code that somebody gave out: NFKC, without a spreadsheet's signs; what is inside stays as it is.
+
+    20.0 is the number 20 that was kept as a number on its way.
+    """
     text = _unwrapped(_INVISIBLE.sub("", unicodedata.normalize("NFKC", cell)).strip())
+    if match := _FLOAT.fullmatch(text):
+        return match[1], OK
     return (None, BLANK) if _blank(squeeze(text)) else (text, OK)
 
 
@@ -145,11 +182,13 @@ def read_division(cell: str) -> Reading:
 
 
 def read_date(cell: str) -> Reading:
-    """A date in the spellings that departments use, a month as its first day; 1900-01-01 and 9999-12-31 mean none."""
+    """A date in the spellings of departments, a month as its first day; 1900-01-01, 9999-12-31, 至今 mean none."""
     text = _SPACE.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFKC", cell))).strip().lstrip("'")
     text = bare(text) if text.startswith("=") else text
     if _blank(text):
         return None, BLANK
+    if text in _NO_DAY_YET:
+        return None, SENTINEL
     if _SERIAL.fullmatch(text):
         return _EXCEL_EPOCH + timedelta(days=int(text.split(".")[0])), OK
     if match := _COMPACT.fullmatch(text) or _WORDED.fullmatch(text):
@@ -213,7 +252,10 @@ def read_int(cell: str) -> Reading:
 
 
 def read_amount(cell: str) -> Reading:
-    """An amount in yuan: at most two decimals that matter, thousands only where grouped by three, (…) is negative."""
+    """An amount in yuan, thousands only where grouped by three, (…) is negative.
+
+    Parts of a cent are rounded, half of one away from nothing: the payment counts, and the cell is told.
+    """
     text = bare(cell).replace("−", "-")
     if _blank(text):
         return None, BLANK
@@ -222,11 +264,12 @@ def read_amount(cell: str) -> Reading:
     if match is None or not (match[3] or (match[4] or ".") != ".") or (match[1] and match[2]):
         return None, BAD
     exact = Decimal((match[3] or "0").replace(",", "") + (match[4] or "").rstrip("."))
-    value = exact.quantize(Decimal("0.01")) if exact < 10**12 else Decimal("NaN")
-    # Binary fractions of a spreadsheet (400.00000000000006) are the amount they round to; 400.005 is none.
-    if value.is_nan() or abs(exact - value) > Decimal("0.0000005"):
+    if exact >= 10**12:
         return None, BAD
-    return (-value if negative or "-" in (match[1], match[2]) else value), OK
+    value = min(exact.quantize(Decimal("0.01"), ROUND_HALF_UP), _LARGEST_AMOUNT)
+    # Binary fractions of a spreadsheet (400.00000000000006) are the amount they round to.
+    state = OK if abs(exact - value) <= Decimal("0.0000005") else ROUNDED
+    return (-value if negative or "-" in (match[1], match[2]) else value), state
 
 
 def read_bool(cell: str) -> Reading:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAME = "incidents"
 KEPT = 500
 """Closed incidents that are kept."""
-GATES = ("refused", "required", "rejected_share", "row_fall", "delivered", "growing")
+GATES = ("refused", "required", "rejected_share", "row_fall", "delivered", "growing", "left_out")
 """Gates before the build: whoever got past `land` has judged all of them, those that say nothing when green too."""
 RUN_FAILED, RUN_BROKEN_OFF = "run.failed", "run.broken_off"
 _RUNS = {RUN_FAILED: "夜间运行因程序故障中止", RUN_BROKEN_OFF: "夜间运行中途被中断"}

@@ -34,9 +34,6 @@ SEEN_PUBLICATIONS = 60
 _MARKED = 31
 """Measures that one pass counts: each has two bits at most of the 63 that mark a row."""
 
-_NO_END = frozenset({"end_date", "valid_to"})
-"""Columns where 9999-12-31 means that there is no end, and is no fault."""
-
 
 def after_count(steps: Sequence["Step"]) -> tuple[tuple["Step", ...], tuple["Step", ...]]:
     """Split the steps of the build: those that the scan rests on, and those that rest on the scan."""
@@ -384,9 +381,7 @@ def _deliveries(night: "Night") -> list[dict[str, Any]]:
                 "rows_rejected": int(own["rows_rejected"].sum() or 0),
                 "rows_damaged": sum(damaged.get(number, 0) for number in own["file_no"]),
                 "rows_repeated": repeated,
-                "cells_unreadable": sum(
-                    cells for file in unreadable for column, cells in file.items() if column not in _NO_END
-                ),
+                "cells_unreadable": sum(sum(file.values()) for file in unreadable),
             }
         )  # fmt: skip
     return found

@@ -20,7 +20,7 @@ import polars as pl
 
 from canbao.home import Home
 from canbao.intake.definitions import Field, SourceDef
-from canbao.intake.problems import FileRefused
+from canbao.intake.problems import NO_DATA, FileRefused
 from canbao.intake.staging import quarantine_path, sha256_of, stage_file, staged_path
 from canbao.paths import package_dir
 from canbao.quality.repair import state
@@ -270,7 +270,7 @@ def _read(path: Path, digest: str, home: Home) -> Iterator[_Row]:
                 yield _without_formula(made, computed)
             if part.rows_rejected:
                 for row in pl.read_parquet(quarantine_path(store, source.name, part.digest)).iter_rows(named=True):
-                    if not _NO_ITEM.match(row["raw"]) and row["error_code"] != "total_row":
+                    if not _NO_ITEM.match(row["raw"]) and row["error_code"] not in NO_DATA:
                         yield _Row(row["line"], "", "", "", row["message"].removesuffix("。"))
 
 
