@@ -92,6 +92,29 @@ def test_a_decision_stands_with_its_rule_and_clause(office):
     assert re.search(r"由\s+\S+区\s+处理", text) and "登记姓名" in text
 
 
+def test_the_unplaced_of_a_division_are_people_and_not_what_its_bureau_has_to_do_with(office):
+    """`CODE-`: who is known to be in the division and in no part of it, as its 未落地 row of the ledger counts them."""
+    table = office.table("duplicate_enrollment")
+    places = {"household": "household_place", "residence": "residence_place", "": None}
+    ledger = office.table("ledger").filter(pl.col("measure") == "duplicate_persons")
+    for division in (office.divisions["city"], DISTRICT, OTHER_DISTRICT, office.divisions["township"]):
+        for basis, place in places.items():
+            wanted = {
+                person
+                for person in table["person_id"]
+                if division in [office.people[person][one] for one in ([place] if place else places.values()) if one]
+            }
+            query = office.query("duplicates", f"{division}-", basis)
+            assert set(office.ids(query)) == wanted, (division, basis)
+            if basis:
+                row = ledger.filter((pl.col("division_code") == f"{division}-") & (pl.col("basis") == basis))
+                assert query.counts(office.pub)["persons"] == row["value"].item() == len(wanted)
+            page = shown(office.get("city", f"/duplicates?division={division}-&basis={basis}"))
+            assert f"共 {len(wanted)} 人" in page and "未落地" in page
+    own = office.query("duplicates", DISTRICT).count(office.pub)
+    assert own > office.query("duplicates", f"{DISTRICT}-").count(office.pub)
+
+
 def test_names_that_differ_are_marked(office):
     row = office.query("duplicates", office.divisions["city"]).page(office.pub, 1)[0]
     same = duplicate_words(row, office.scope("city"))

@@ -80,6 +80,42 @@ def test_rows_stand_in_order_with_the_total_first_and_the_unplaced_last(office):
     assert at == sorted(at)
 
 
+@pytest.mark.parametrize("basis", ["household", "residence"])
+def test_the_unplaced_of_a_division_have_a_page_with_their_own_row_alone(office, basis):
+    ledger = office.table("ledger").filter(pl.col("basis") == basis)
+    for role, division in (("city", office.divisions["city"]), ("district", DISTRICT)):
+        page = office.get(role, f"/ledger?division={division}-&basis={basis}").text
+        values = {
+            row["measure"]: row["value"]
+            for row in ledger.filter(pl.col("division_code") == f"{division}-").iter_rows(named=True)
+        }
+        links = [
+            ({name: one[0] for name, one in parse_qs(urlsplit(link.replace("&amp;", "&")).query).items()}, number)
+            for link, number in LINK.findall(page)
+        ]
+        assert links and {one["division"] for one, _ in links} == {f"{division}-"}
+        columns = [one for one in layout_for(office.pub, role).of_table("main") if one.kind == "measure"]
+        columns = [one for one in columns if measure_list(one.operands[0], division, basis)]
+        assert [number for _, number in links] == [f"{values[one.operands[0]]:,}" for one in columns]
+        assert "（未落地）" in page and "合计" not in page and f"division={division}&" in page.replace("&amp;", "&")
+    assert office.browsers["district"].get(f"/ledger?division={OTHER_DISTRICT}-").status_code == 404
+    assert office.browsers["village"].get(f"/ledger?division={office.divisions['village']}-").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/ledger", "/uninsured", "/duplicates", "/dispatch", "/people"])
+@pytest.mark.parametrize("unplaced", ["", "-"])
+def test_a_code_of_six_or_nine_digits_is_the_division_that_it_abbreviates(office, path, unplaced):
+    town = office.divisions["township"]
+    for code, short in ((DISTRICT, DISTRICT[:6]), (town, town[:9])):
+        pages = [
+            shown(office.get("district", f"{path}?division={one}{unplaced}&measure=insured")).replace(one, "")
+            for one in (code, short)
+        ]
+        assert pages[0] == pages[1] and office.pub.tree.get(code).name in pages[0]
+    for foreign in (OTHER_DISTRICT[:6], "500000", f"{OTHER_DISTRICT[:6]}001"):
+        assert office.browsers["district"].get(f"{path}?division={foreign}&measure=insured").status_code == 404
+
+
 def test_the_way_down_and_up_stays_in_the_own_division(office):
     page = office.get("township", "/ledger").text
     town = office.pub.tree.get(office.divisions["township"])

@@ -211,7 +211,8 @@ class ListQuery:
             bit, only = measure_bits()[given("measure", "")]
             return {**shared, "bit": bit, "basis": self.basis if only in ("", self.basis) else "none"}
         if self.kind == "duplicates":
-            return shared | {name: given(name) for name in FILTERS["duplicates"]}
+            unplaced = self.division.endswith("-")
+            return shared | {"unplaced": unplaced} | {name: given(name) for name in FILTERS["duplicates"]}
         if self.kind == "closed":
             return shared | {"reason": given("reason"), "cause": given("cause")}
         tag = code_table("group_tag_class").get(given("group", ""))

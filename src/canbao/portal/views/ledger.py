@@ -101,10 +101,10 @@ def heading(columns: Sequence[Column], table: str) -> list[list[Head]]:
 
 @reads
 def show(request: Request, pub: Publication) -> Response:
-    """`/ledger?division=&basis=&table=`: a division, its parts and its 未落地 row."""
+    """`/ledger?division=&basis=&table=`: a division, its parts and its 未落地 row; of `CODE-` that row alone."""
     given = parameters(request, "division", "basis", "table")
-    code = given["division"]
-    scope, division, _ = asked_division(request, "see_ledger", code if code.endswith("--") else code.removesuffix("-"))
+    scope, division, code = asked_division(request, "see_ledger", given["division"])
+    unplaced = code.endswith("-")
     layout = layout_for(pub, scope.role)
     basis = given["basis"] or BASES[0]
     table = given["table"] or layout.tables[0].id
@@ -114,18 +114,21 @@ def show(request: Request, pub: Publication) -> Response:
         raise wrong_parameter(request, FilterError("table"))
     columns = layout.of_table(table)
     rows: dict[str, dict[str, Any]] = {}
-    for row in pub.rows("ledger_rows", basis=basis, tree=division.first):
+    for row in pub.rows("ledger_rows", basis=basis, tree=division.first, unplaced=unplaced):
         one = rows.setdefault(row["division_code"], {**row, "values": {}})
         one["values"][row["measure"]] = row["value"]
-    for code, row in rows.items():
-        row["cells"] = cells(columns, row["values"], code, basis)
-        row["own"] = code == division.code
+    for each, row in rows.items():
+        row["cells"] = cells(columns, row["values"], each, basis)
+        row["own"] = each == division.code
         row["opens"] = not row["own"] and not row["is_unplaced"]
-    above = [one for one in scope.tree.path(division.code) if one.code != division.code]
+    above = [one for one in scope.tree.path(division.code) if unplaced or one.code != division.code]
     return render(
         request,
         "ledger.html",
         division=division,
+        code=code,
+        unplaced=unplaced,
+        name=division.name + ("（未落地）" if unplaced else ""),
         above=[(one, scope.may_see_division(one.code)) for one in above],
         rows=list(rows.values()),
         columns=columns,

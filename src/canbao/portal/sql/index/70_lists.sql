@@ -66,8 +66,9 @@ CREATE MACRO closed_of(t0, t1, on_basis, of_reason, of_cause) AS TABLE
         AND (of_cause IS NULL OR cause = of_cause);
 
 -- Pairs of people who are registered or live in divisions t0 to t1 and, without a basis, pairs that the bureau of a
--- district there has to do with because one of the relations is its own or it is the one to act.
-CREATE MACRO duplicate_of(t0, t1, on_basis, of_action, of_kind, of_state, of_part) AS TABLE
+-- district there has to do with because one of the relations is its own or it is the one to act. A division's 未落地 row
+-- (is_unplaced) is of people alone: what its bureau has to do with is the division's own list.
+CREATE MACRO duplicate_of(t0, t1, is_unplaced, on_basis, of_action, of_kind, of_state, of_part) AS TABLE
     SELECT rowid AS n, rowid AS k, person_id
     FROM duplicate
     WHERE
@@ -77,9 +78,10 @@ CREATE MACRO duplicate_of(t0, t1, on_basis, of_action, of_kind, of_state, of_par
             ELSE
                 household_tree BETWEEN t0 AND t1
                 OR residence_tree BETWEEN t0 AND t1
-                OR tree_a BETWEEN t0 AND t1
-                OR tree_b BETWEEN t0 AND t1
-                OR notify_tree BETWEEN t0 AND t1
+                OR (
+                    NOT is_unplaced
+                    AND (tree_a BETWEEN t0 AND t1 OR tree_b BETWEEN t0 AND t1 OR notify_tree BETWEEN t0 AND t1)
+                )
         END
         AND (of_action IS NULL OR action = of_action)
         AND (of_kind IS NULL OR kind = of_kind)

@@ -1,7 +1,7 @@
 SELECT l.k, d.*
 FROM (
     SELECT n, k
-    FROM duplicate_of($t0, $t1, $basis, $action, $kind, $state, $part)
+    FROM duplicate_of($t0, $t1, $unplaced, $basis, $action, $kind, $state, $part)
     WHERE k > $after
     ORDER BY k * $sign
     LIMIT $size OFFSET $skip
