@@ -47,6 +47,28 @@ def test_a_dry_run_stores_nothing(home: Home, capsys: pytest.CaptureFixture[str]
     assert log(home) == []
 
 
+def test_a_division_may_be_written_with_six_or_nine_digits(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    day = ("--as-of", "2026-03-02")
+    for code in (DISTRICT, TOWN):
+        short = code[:6] if code.endswith("000000") else code[:9]
+        told = [run(capsys, home, "--division", one, "--dry-run", *day) for one in (code, short)]
+        assert told[0] == told[1] and told[0][0] == 0
+    send(capsys, home)
+    told = [run(capsys, home, "list", "--division", one) for one in (DISTRICT, DISTRICT[:6])]
+    assert told[0] == told[1] and told[0][0] == 0 and "P000001" in told[0][1]
+
+
+@pytest.mark.parametrize("given", [("--due", "2020-01-03"), ("--due", "2026-03-01", "--as-of", "2026-03-02")])
+@pytest.mark.parametrize("how", [(), ("--dry-run",)])
+def test_a_last_day_that_has_passed_is_refused_before_anything_is_noted(
+    home: Home, capsys: pytest.CaptureFixture[str], given: tuple[str, ...], how: tuple[str, ...]
+) -> None:
+    status, out, err = run(capsys, home, "--division", DISTRICT, *given, *how)
+    assert (status, out) == (2, "")
+    assert f"回复期限 {given[1]} 早于下发日期" in err and "--due" in err
+    assert log(home) == [] and Loop(home).rounds() == []
+
+
 def test_sending_with_files(home: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
     said = send(capsys, home, "--out", out, "--due", "2026-03-20")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from canbao import console
+from canbao.clock import today
 from canbao.errors import UserError
 
 if TYPE_CHECKING:
@@ -104,6 +105,9 @@ def _send(arguments: argparse.Namespace, home: "Home") -> list[str]:
         raise UserError("请用 --division 写明下发哪个区划的未参保人员（12 位代码）。")
     if arguments.round is not None:
         raise UserError("--round 只用于 list、recall 和 sheets。")
+    day = arguments.as_of or today()
+    if arguments.due is not None and arguments.due < day:  # a preview and the audit log must not say that it went out
+        raise UserError(f"回复期限 {arguments.due} 早于下发日期 {day}，未下发。请用 --due 写明当天或以后的日期。")
     filters = Filters(
         reasons=tuple(arguments.reason),
         tags=tuple(arguments.tag),
@@ -114,7 +118,7 @@ def _send(arguments: argparse.Namespace, home: "Home") -> list[str]:
         role=arguments.side or "",
         separated=arguments.separated,
     )
-    plan = plan_dispatch(home, arguments.division, _LEVELS[arguments.level], filters=filters, day=arguments.as_of)
+    plan = plan_dispatch(home, arguments.division, _LEVELS[arguments.level], filters=filters, day=day)
     if arguments.dry_run:
         return ["预览，未下发。", *_told(plan)]
     if not plan.batches:
@@ -211,12 +215,12 @@ def _chosen(arguments: argparse.Namespace, home: "Home") -> "tuple[Loop, list[Ba
 
 def _of_division(batches: "Sequence[Batch]", home: "Home", code: str | None) -> "list[Batch]":
     """Those of a division and of what lies in it today."""
-    from canbao.portal.divisions import current_tree
+    from canbao.portal.divisions import current_tree, full_code
 
     if not code:
         return list(batches)
     tree = current_tree(home.current_publication())
-    division = tree.get(code)
+    division = tree.get(full_code(code))
     if division is None:
         raise UserError(f"没有区划 {code}。请用现行的 12 位区划代码。")
     placed: Iterable[tuple[Batch, Any]] = ((one, tree.place(one.division_code)) for one in batches)

@@ -28,7 +28,7 @@ from canbao.loop.codes import LARGEST_BATCH, row_codes
 from canbao.loop.queries import query
 from canbao.loop.state import ANSWERED, ANSWERS, LIST, SENT, ZERO, Batch, BatchPlan, Loop, NewRound, Round
 from canbao.paths import package_dir, read_parquet, table_files
-from canbao.portal.divisions import Division, current_tree
+from canbao.portal.divisions import Division, current_tree, full_code
 from canbao.quality.repair.state import due_after
 from canbao.settings import load_settings
 
@@ -253,9 +253,9 @@ def _ask(home: Home, division_code: str, level: int, filters: Filters, day: date
     folder = home.current_publication()
     if folder is None or not all(table_files(folder, name) for name in _TABLES):
         raise UserError(f"工作目录 {home.root} 还没有可供下发的发布内容。请先运行 canbao run，或检查 --home。")
-    tree = current_tree(folder)
-    former = (tree.current(division_code, one) for one in (1, 2, 3, 4))
-    division = tree.get(division_code) or next((one for one in former if one is not None), None)
+    tree, code = current_tree(folder), full_code(division_code)
+    former = (tree.current(code, one) for one in (1, 2, 3, 4))
+    division = tree.get(code) or next((one for one in former if one is not None), None)
     if division is None:
         raise UserError(f"没有区划 {division_code}。请用现行的 12 位区划代码。")
     if level not in LEVELS or level < division.level:

@@ -182,10 +182,13 @@ def _add(arguments: argparse.Namespace, accounts: Any, write: Callable[..., str]
 
 
 def _division(text: str) -> str:
+    from canbao.portal.divisions import full_code
+
     text = text.strip()
-    if text and not re.fullmatch(r"\d{6}|\d{9}|\d{12}", text):
-        raise UserError(f"区划代码应为 12 位数字，而不是 {text!r}（--division）。")
-    return text.ljust(12, "0") if text else ""
+    code = full_code(text)
+    if text and not re.fullmatch(r"[0-9]{12}", code):
+        raise UserError(f"区划代码应为 12 位数字（区县也可写 6 位，乡镇街道也可写 9 位），而不是 {text!r}（--division）。")
+    return code
 
 
 def _password(*, stdin: bool) -> str:

@@ -34,6 +34,17 @@ class Division:
     last: int
 
 
+def full_code(text: str) -> str:
+    """A code as people write it, in full: 6 and 9 digits are a district and a township with their zeros left out.
+
+    What follows a code (`-`, for a division's 未落地 row) stays; any other text is given back as it is. Codes that
+    departments deliver are not filled up (contract.md section 2).
+    """
+    code = text.removesuffix("-")
+    known = code.isascii() and code.isdigit() and len(code) in (6, 9)
+    return code.ljust(12, "0") + text[len(code) :] if known else text
+
+
 class DivisionTree:
     """All divisions in use on one date.
 

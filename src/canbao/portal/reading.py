@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from canbao.portal.divisions import Division
+from canbao.portal.divisions import Division, full_code
 from canbao.portal.lists import FilterError
 from canbao.portal.page import Stop, account_of, portal_of, render
 from canbao.portal.scope import NotFound, Scope, refuse, require
@@ -75,7 +75,7 @@ def asked_division(request: Request, capability: str, code: str) -> tuple[Scope,
     Args:
         request: The request.
         capability: What is about to be shown.
-        code: From the address: 12 digits, with `-` for a division's 未落地 row.
+        code: From the address: 12 digits, or the 6 or 9 of a district or township, with `-` for a division's 未落地 row.
 
     Returns:
         Scope, division in use, and its code as lists take it (with `-` where asked for).
@@ -88,7 +88,7 @@ def asked_division(request: Request, capability: str, code: str) -> tuple[Scope,
         raise refuse(request, capability, code or None, "division")
     if not code:
         return scope, scope.division, scope.division.code
-    plain = code.removesuffix("-")
+    plain = full_code(code).removesuffix("-")
     found = scope.tree.get(plain) or _successor(scope, plain)
     if found is None or (code.endswith("-") and found.level == 4):
         raise refuse(request, capability, code, "division")

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from canbao.errors import UserError
 from canbao.portal.accounts import Account, division_fault, plain_name, temporary_password
+from canbao.portal.divisions import full_code
 from canbao.portal.page import (
     Stop,
     account_of,
@@ -196,6 +197,7 @@ def grant(request: Request) -> Response:
     account = _known(request, field_of(request, "name", 80))
     by = scope_of(request).account
     rights = {name: field_of(request, name, 40) for name in ("role", "division", "export", "daily_rows")}
+    rights["division"] = full_code(rights["division"])
     if rights["role"] in ADMIN_ROLES:
         rights |= {"division": "", "export": "none"}
     fault = _rights_fault(request, account, rights)
