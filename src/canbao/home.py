@@ -162,6 +162,28 @@ class Home:
         """The folder that `current` points to, or None."""
         return self.current.resolve() if self.current.exists() else None
 
+    def current_fault(self) -> str:
+        """What is wrong with `current`, and what to do, in Chinese; empty where nothing is, as before the first night."""
+        whole = self.publications()
+        target = self.current.readlink() if self.current.is_symlink() else None
+        if target is None and not self.current.exists():
+            wrong = "不见了" if whole else ""
+        elif not self.current.exists():
+            wrong = f"指向的 {target} 不存在"
+        elif not read_json(self.current / "manifest.json"):
+            wrong = f"指向的 {target or self.current} 缺少 manifest.json，或该文件已损坏"
+        else:
+            wrong = ""
+        if not wrong:
+            return ""
+        told = f"当前发布的指针 {self.current} 已损坏：{wrong}。门户和报表没有可用的发布，已有的发布并未因此丢失。"
+        good = [folder for folder in whole if read_json(folder / "manifest.json")]
+        if not good:
+            return f"{told}没有其他完整的发布，请从备份恢复，或重新运行 canbao run。"
+        last = f"{good[-1].parent.name}/{good[-1].name}"
+        moved = f"先把 {self.current} 移走，再" if self.current.exists() and target is None else ""
+        return f"{told}请从备份恢复；或{moved}指向最近一次完整的发布：ln -sfn {last} {self.current}"
+
     def publications(self) -> list[Path]:
         """Every complete publication, oldest as-of date first and, within a date, oldest run first."""
         return [manifest.parent for manifest in sorted(self.published.glob("[0-9]*-*-*/*/manifest.json"))]

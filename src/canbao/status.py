@@ -36,6 +36,7 @@ class Standing:
         now: When it was judged.
         promised: Age in hours from which a publication is too old.
         current: Folder of the current publication, None where nothing was ever published.
+        broken: A sentence where `current` points to no whole publication.
         manifest: Its manifest.
         finished: When it was published.
         last: The last run's record, None where no run ever began.
@@ -51,6 +52,7 @@ class Standing:
     now: datetime
     promised: float
     current: Path | None = None
+    broken: str = ""
     manifest: dict[str, Any] = field(default_factory=dict)
     finished: datetime | None = None
     last: dict[str, Any] | None = None
@@ -111,6 +113,7 @@ def standing(root: Path, max_age: float | None = None, now: datetime | None = No
         now=now,
         promised=_promised(max_age, _settings(home)),
         current=current,
+        broken=home.current_fault(),
         manifest=manifest,
         finished=_time(manifest.get("finished")),
         last=last,
@@ -159,8 +162,11 @@ def status(root: "Path | Standing", max_age: float | None = None, now: datetime 
 
 def _publication(found: Standing) -> list[str]:
     if found.current is None:
-        return ["尚未发布过任何内容。"]
-    lines = [f"当前发布：截至 {found.current.parent.name}，运行 {found.current.name}"]
+        return [found.broken or "尚未发布过任何内容。"]
+    lines = [
+        *([found.broken] if found.broken else []),
+        f"当前发布：截至 {found.current.parent.name}，运行 {found.current.name}",
+    ]
     told = "不明" if found.finished is None else f"{local(found.finished)}，距今 {in_age(found.age or 0.0)}"
     lines.append(f"发布时间：{told}")
     if found.accepted:

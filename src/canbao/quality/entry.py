@@ -69,6 +69,8 @@ def page(home: Home, found: Standing) -> str:
 
 def sentence(found: Standing) -> Sentence:
     """What is to be known first: published or not, why, since when, how old."""
+    if found.broken:
+        return Sentence("bad", "✖", "发布损坏", found.broken)
     if found.current is None:
         why = f"最近一次运行{in_words(found.state)}" if found.last else "还没有运行过"
         return Sentence("bad", "✖", "未发布", f"尚未发布过任何内容：{why}。")
