@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -182,6 +183,19 @@ def test_looking_after_accounts(tmp_path):
         "second_factor_reset",
         "account_close",
     ]
+
+
+def test_the_list_tells_the_last_sign_in_and_who_never_came(tmp_path):
+    for name in ("never", "once"):
+        add(tmp_path, name, "--role", "city", "--division", CITY)
+    accounts = Accounts(tmp_path, clock=lambda: datetime(2026, 3, 2, 17, 0, tzinfo=UTC))  # the third in China
+    assert accounts.sign_in("once", PASSWORD, "10.0.0.1").outcome == "ok"
+    for _ in range(60):
+        accounts.sign_in("once", "wrong password 1", "10.0.0.1")
+    for _ in range(2):
+        lines = [line.split("\t") for line in run("user", "list", "--home", tmp_path).stdout.splitlines()[1:-1]]
+        assert {line[0]: line[-1] for line in lines} == {"never": "从未登录", "once": "2026-03-03"}
+        assert run("user", "unlock", "never", "--home", tmp_path).returncode == 0  # which is no sign-in
 
 
 def test_the_log_is_verified_and_copied(tmp_path):

@@ -511,9 +511,20 @@ class Accounts(SqliteFile):
             for row in self._rows(found, name=plain_name(name), limit=limit)
         ]
 
+    def newest_sign_in(self, name: str) -> PastSignIn | None:
+        """The newest sign-in, the present one too; None for who never signed in."""
+        return self._good_sign_in(name, 0)
+
     def last_sign_in(self, name: str) -> PastSignIn | None:
         """The sign-in before the present one."""
-        return next(iter([one for one in self.past_sign_ins(name, 50) if one.outcome == "ok"][1:]), None)
+        return self._good_sign_in(name, 1)
+
+    def _good_sign_in(self, name: str, back: int) -> PastSignIn | None:
+        found = (
+            "SELECT * FROM sign_in WHERE name = :name AND outcome = 'ok' ORDER BY at DESC, rowid DESC LIMIT 1 OFFSET :n"
+        )
+        rows = self._rows(found, name=plain_name(name), n=back)
+        return next((PastSignIn(_time(one["at"]), one["address"], one["method"], one["outcome"]) for one in rows), None)
 
     def _fall_asleep(self, account: Account) -> Account:
         """An account that was not used for long sleeps (等保 访问控制: 及时停用多余的、过期的账户)."""
@@ -526,9 +537,10 @@ class Accounts(SqliteFile):
         row = (name, self._now(), address, method, outcome)
         connection.execute("INSERT INTO sign_in VALUES (?, ?, ?, ?, ?)", row)
         connection.execute(
-            "DELETE FROM sign_in WHERE name = ? AND rowid NOT IN"
-            " (SELECT rowid FROM sign_in WHERE name = ? ORDER BY at DESC, rowid DESC LIMIT 50)",
-            (name, name),
+            # of each outcome: who tries fifty passwords must not wipe out when the account was last used
+            "DELETE FROM sign_in WHERE name = ? AND outcome = ? AND rowid NOT IN"
+            " (SELECT rowid FROM sign_in WHERE name = ? AND outcome = ? ORDER BY at DESC, rowid DESC LIMIT 50)",
+            (name, outcome, name, outcome),
         )
 
     # Failures

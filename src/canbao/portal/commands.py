@@ -187,7 +187,9 @@ def _division(text: str) -> str:
     text = text.strip()
     code = full_code(text)
     if text and not re.fullmatch(r"[0-9]{12}", code):
-        raise UserError(f"区划代码应为 12 位数字（区县也可写 6 位，乡镇街道也可写 9 位），而不是 {text!r}（--division）。")
+        raise UserError(
+            f"区划代码应为 12 位数字（区县也可写 6 位，乡镇街道也可写 9 位），而不是 {text!r}（--division）。"
+        )
     return code
 
 
@@ -212,7 +214,8 @@ def _listed(accounts: Any) -> list[str]:
         locked = accounts.locked_until(one.name)
         state = f"{one.state}（输错锁定）" if locked else one.state
         factor = "有" if one.second_factor else "无"
-        used = f"{one.used_at.astimezone(ZONE):%Y-%m-%d}"
+        last = accounts.newest_sign_in(one.name)
+        used = f"{last.at.astimezone(ZONE):%Y-%m-%d}" if last else "从未登录"
         lines.append("\t".join((one.name, one.role or "-", one.division or "-", one.export, state, factor, used)))
     lines.append(f"共 {len(lines) - 1} 个账号。")
     return lines
