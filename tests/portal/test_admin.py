@@ -185,7 +185,8 @@ def test_no_account_holds_two_of_the_three(three, role):
         {"role": "village"},
         {"division": "500999000000"},
         {"division": ""},
-        {"division": "500101"},
+        {"division": "50010"},
+        {"role": "city", "division": "500101"},
         {"role": "township", "division": "500101001000", "export": "full"},
         {"export": "everything"},
         {"role": "emperor"},
@@ -198,6 +199,16 @@ def test_rights_must_fit(three, rights):
     _make(three)
     assert _grant(three, **rights).status_code == 400
     assert three.accounts.get("new").role == ""
+
+
+@pytest.mark.parametrize(
+    ("role", "short", "code"),
+    [("district", "500101", "500101000000"), ("township", "500101001", "500101001000")],
+)
+def test_a_short_code_is_granted_as_the_division_that_it_abbreviates(three, role, short, code):
+    _make(three)
+    assert _grant(three, role=role, division=short).status_code == 303
+    assert three.accounts.get("new").division == code
 
 
 def test_two_administrators_are_needed_to_take_over_an_account(three):
@@ -256,8 +267,8 @@ def test_the_auditor_searches(three):
     assert "共 2 条" in shown(browser.get("/audit?account=office&action=sign_in"))
     assert "共 0 条" in shown(browser.get("/audit?account=office&since=2026-03-01&until=2026-03-31"))
     assert browser.get("/audit?account=office&account=other").status_code == 404
-    for page in ("0", "-1", "99999999999999", "x", "7"):
-        assert browser.get(f"/audit?page={page}").status_code == 200
+    for page, status in (("0", 400), ("-1", 400), ("x", 400), ("99999999999999", 200), ("7", 200)):
+        assert browser.get(f"/audit?page={page}").status_code == status
 
 
 def test_the_log_as_a_file(three):

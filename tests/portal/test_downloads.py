@@ -18,6 +18,7 @@ from canbao.portal import listfile
 from canbao.portal.lists import Column, ListQuery
 from canbao.portal.page import Stop
 from canbao.portal.register import Download
+from canbao.portal.views.audit import words
 from canbao.reports.lint import lint_workbook
 
 from .files import book_rows, column, office_convert, serial_of, text_rows
@@ -245,7 +246,8 @@ def test_parts(desk, browser, monkeypatch):
     query, scope = desk.query("uninsured", DISTRICT), desk.scope("district")
     assert names == [query.shown(row, scope)["psn_name"] for batch in query.batches(desk.pub) for row in batch]
     for wrong in (0, parts + 1, "x", "²"):
-        assert one.get(f"/uninsured.csv?file={wrong}").status_code == 404
+        answer = one.get(f"/uninsured.csv?file={wrong}")
+        assert answer.status_code == 400 and f"应为 1 至 {parts} 的整数" in answer.text
 
 
 def test_the_right_to_see_is_not_the_right_to_take(desk, browser):
@@ -311,6 +313,21 @@ def test_full_numbers_need_reason_and_code(desk, browser):
     sheet = openpyxl.load_workbook(io.BytesIO(book.content)).active
     assert "district-full" in sheet.oddHeader.center.text
     assert "入户核实" in sheet.oddHeader.center.text
+
+
+@pytest.mark.parametrize(("form", "said", "reason"), [
+    ({"reason": "visit"}, "请选择文件格式", "no format"),
+    ({"reason": "visit", "form": "exe"}, "请选择文件格式", "no format"),
+    ({"form": "csv"}, "请选择用途", "no reason"),
+    ({}, "请选择用途。请选择文件格式。", "no reason"),
+    ({"reason": "visit", "note": "电话 138 0013 8000", "form": "csv"}, "不能含有", "note"),
+])  # fmt: skip
+def test_what_is_missing_of_full_numbers_is_told_and_noted_as_what_it_is(desk, browser, form, said, reason):
+    answer = browser("district-full").post(FULL, **form, code=desk.installation.code("district-full"))
+    assert answer.status_code == 400 and said in shown(answer)
+    entry = desk.installation.entries(action="download_full")[-1]
+    assert (entry["outcome"], entry["reason"]) == ("refused", reason)
+    assert re.search(r"[\u4e00-\u9fff]", words("reason")[reason])
 
 
 def test_a_file_is_audited_before_its_first_byte(desk, browser, monkeypatch):

@@ -135,4 +135,5 @@ def test_money_is_a_number_and_an_unknown_subsidy_is_said(office):
 
 def test_a_foreign_division_is_not_found(office):
     assert office.browsers["district"].get(f"/duplicates?division={OTHER_DISTRICT}").status_code == 404
-    assert office.browsers["district"].get("/duplicates?action=x").status_code == 404
+    answer = office.browsers["district"].get("/duplicates?action=x")
+    assert answer.status_code == 400 and "建议处理" in answer.text and "<code>terminate</code>" in answer.text

@@ -168,10 +168,22 @@ def test_a_village_sees_no_column_and_no_list_of_what_it_must_not_know(office):
 
 
 @pytest.mark.parametrize("path", [
-    "/ledger?basis=other", "/ledger?table=other", "/people", "/people?measure=other", "/people?measure=target_persons",
-    "/people?measure=insured&basis=x", f"/ledger?division={DISTRICT}&division={DISTRICT}", "/ledger?division=5001%27",
+    f"/ledger?division={DISTRICT}&division={DISTRICT}", "/ledger?division=5001%27",
 ])  # fmt: skip
 def test_what_is_not_there_is_not_found_and_noted(office, path):
     before = len(office.installation.entries(outcome="refused"))
     assert office.browsers["district"].get(path).status_code == 404
     assert len(office.installation.entries(outcome="refused")) == before + 1
+
+
+@pytest.mark.parametrize(("path", "word", "offered"), [
+    ("/ledger?basis=other", "口径", "household"), ("/ledger?table=other", "表", "structure"),
+    ("/people", "指标", "insured_staff"), ("/people?measure=other", "指标", "insured_staff"),
+    ("/people?measure=target_persons", "指标", "insured"), ("/people?measure=insured&basis=x", "口径", "residence"),
+    ("/downloads/full?list=x", "", ""),
+])  # fmt: skip
+def test_a_choice_that_is_not_there_is_told_with_those_that_are(office, path, word, offered):
+    answer = office.browsers["district"].get(path)
+    assert answer.status_code == (400 if word else 404)  # the last is not for this account at all
+    if word:
+        assert f"（{word}）不对" in shown(answer) and f"<code>{offered}</code>" in answer.text

@@ -282,7 +282,8 @@ def test_nothing_is_stored_before_it_is_confirmed(field):
     assert field.installation.entries(action="upload")[-1]["detail"]["counts"]["refused"] == 1
     for show in ("new", "refused", "same", "hints", "conflicting"):
         assert browser.get(f"/feedback/preview?token={token}&show={show}").status_code == 200
-    assert is_refused(field, browser.get(f"/feedback/preview?token={token}&show=x"))
+    wrong = browser.get(f"/feedback/preview?token={token}&show=x")
+    assert wrong.status_code == 400 and "<code>conflicting</code>" in wrong.text
     # Nobody else has it, nor does it come back after it was given up.
     other = field.of(village, name="colleague")
     answers = [other.get(f"/feedback/{path}?token={token}") for path in ("preview", "refused.xlsx")]

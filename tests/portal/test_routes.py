@@ -651,7 +651,7 @@ def test_no_text_in_a_parameter_breaks_a_page_or_opens_another(offices, name):
         for turn, parameter in enumerate((*rule.plain, *rule.keys)):
             for junk in JUNK[turn % 4 :: 4]:
                 answer = ask(offices, name, address(page.path, **{**given, parameter: junk}))
-                assert answer.status_code in {200, 303, 403, 404}, (page.path, parameter, junk, answer.status_code)
+                assert answer.status_code in {200, 303, 400, 403, 404}, (page.path, parameter, junk, answer.status_code)
                 assert "alert(1)</script>" not in answer.text
                 assert "set-cookie" not in answer.headers or "a=b" not in answer.headers["set-cookie"]
                 if answer.status_code == 404 and page.needs:

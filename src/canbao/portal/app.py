@@ -36,7 +36,7 @@ from canbao.paths import package_dir
 from canbao.portal import passwords
 from canbao.portal.accounts import Session, csrf_token
 from canbao.portal.audit_log import AuditError
-from canbao.portal.page import NAV, Portal, StepUp, Stop, address_of, go, note, portal_of, render
+from canbao.portal.page import NAV, Portal, StepUp, Stop, WrongFilter, address_of, go, note, portal_of, render
 from canbao.portal.scope import NotFound, refuse
 from canbao.portal.scope import Scope as Rights
 from canbao.portal.settings import PortalSettings, is_loopback, load_portal_settings
@@ -536,6 +536,9 @@ def _answer(request: Request, error: Exception) -> Response:
             return ask(request, error.message)
         if isinstance(error, NotFound):
             return nothing_there(request)
+        if isinstance(error, WrongFilter):
+            others = {name: value for name, value in request.query_params.items() if name != error.name}
+            return render(request, "wrong_filter.html", error.status, wrong=error, others=others)
         if isinstance(error, Stop):
             return render(request, "stop.html", error.status, message=error.message)
         if isinstance(error, HTTPException):

@@ -47,21 +47,9 @@ UNINSURED_MEASURES = {
 }
 """Measures of the ledger whose people are a part of the list of the uninsured."""
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "priority": ("1", "2", "3", "4", "5", "6", "7", "8", "9"),
-    "separated": ("yes", "no"),
-    "since": ("new", "closed"),
-    "sort": ("household", "priority"),
-    "action": ("terminate", "suspend", "choose", "review"),
-    "kind": ("staff_staff", "resident_resident", "staff_resident"),
-    "state": ("current", "prospective"),
-    "part": ("act", "review"),
-    "reason": ("never", "lapsed", "stopped", "unpaid"),
-}
-
 
 class FilterError(ValueError):
-    """A filter that the list, or the role, does not have."""
+    """A filter that the list, or the role, does not have; its name."""
 
 
 @dataclass(frozen=True)
@@ -187,10 +175,8 @@ class ListQuery:
         for name, value in filters.items():
             if not _known(name, value, scope):
                 raise FilterError(name)
-        if kind == "people":
-            measure = filters.get("measure", "")
-            if measure not in measure_bits() or hidden("ledger", measure, scope.role):
-                raise FilterError("measure")
+        if kind == "people" and "measure" not in filters:
+            raise FilterError("measure")
         return cls(kind, division, basis, filters)
 
     def _range(self, tree: DivisionTree) -> tuple[int, int]:
@@ -387,20 +373,46 @@ def by_priority(scope: Scope) -> bool:
     return show_of("uninsured", "priority", scope.role) == "full"
 
 
-def _known(name: str, value: str, scope: Scope) -> bool:
-    if (name == "priority" or (name, value) == ("sort", "priority")) and not by_priority(scope):
-        return False
-    if name in _CHOICES:
-        return value in _CHOICES[name]
+def choices(name: str, scope: Scope) -> dict[str, str]:
+    """What may stand in a filter, as far as a role may filter by it.
+
+    Args:
+        name: Of the filter, as in an address; `basis` is one too.
+        scope: Who asks.
+
+    Returns:
+        Value to word; empty for an age.
+    """
+    if name in {"reason", "cause", "basis"}:
+        return words()[name]
+    if name in FILTERS["duplicates"]:
+        return words()[f"duplicate_{name}"]
+    if name == "priority":
+        return {one: one for one in "123456789"} if by_priority(scope) else {}
     if name == "group":
-        return value in tag_choices(scope)
+        return tag_choices(scope)
     if name == "feedback":
-        return value in feedback_choices(scope)
-    if name == "cause":
-        return value in words()["cause"]
+        return feedback_choices(scope)
+    if name == "measure":
+        return {one: measure_name(one) for one in measure_bits() if not hidden("ledger", one, scope.role)}
+    found = words().get(f"filter_{name}", {})
+    return {one: word for one, word in found.items() if (name, one) != ("sort", "priority") or by_priority(scope)}
+
+
+def withheld(name: str, scope: Scope) -> bool:
+    """Whether a role must not use some values of a filter: then an unknown one is answered as one of those is."""
+    if name in {"priority", "sort"}:
+        return not by_priority(scope)
+    if name == "measure":
+        return len(choices(name, scope)) < len(measure_bits())
+    table = {"group": "group_tag_class", "feedback": "reason_code"}.get(name)
+    return table is not None and not choices(name, scope).keys() >= code_table(table).keys()
+
+
+def _known(name: str, value: str, scope: Scope) -> bool:
     if name in {"age_from", "age_to"}:
         return bool(re.fullmatch(r"[0-9]{1,3}", value))
-    return name == "measure"
+    return value in choices(name, scope)
 
 
 def _filter_word(name: str, value: str) -> str:

@@ -24,6 +24,7 @@ from canbao.portal.knocks import Knocks
 from canbao.portal.scope import EXPORT_WORDS, ROLE_WORDS, Scope, refuse
 from canbao.portal.second_factor import SecondFactor, Totp
 from canbao.portal.settings import PortalSettings
+from canbao.portal.words import word
 
 if TYPE_CHECKING:
     from canbao.loop.state import Loop
@@ -60,6 +61,21 @@ class Stop(Exception):  # noqa: N818 - it is an answer, not a fault
         super().__init__(message)
         self.message = message
         self.status = status
+
+
+class WrongFilter(Stop):
+    """An address asks for something that a filter does not have.
+
+    Args:
+        name: Of the filter, as in the address.
+        offered: What may stand there, with words; empty where `rule` says it.
+        rule: What may stand there, in a sentence.
+    """
+
+    def __init__(self, name: str, offered: Mapping[str, str], rule: str = "") -> None:
+        self.name, self.word = name, word("filter", name)
+        self.offered, self.rule = offered, rule
+        super().__init__(f"网址中的条件“{name}”（{self.word}）不对。")
 
 
 @dataclass(frozen=True)
@@ -240,6 +256,38 @@ def parameters(request: Request, *known: str) -> dict[str, str]:
             raise refuse(request, "parameters", request.url.path, "repeated", parameter=name)
         values[name] = given[0].strip() if given else ""
     return values
+
+
+def wrong_filter(request: Request, name: str, offered: Mapping[str, str] | None = None, rule: str = "") -> WrongFilter:
+    """Note that an address has a filter with something that is not there.
+
+    What was typed is not said again: people type numbers anywhere.
+
+    Args:
+        request: The request.
+        name: Of the filter.
+        offered: What may stand there, with words.
+        rule: The same in a sentence, where it is no list.
+
+    Returns:
+        The exception to raise.
+    """
+    note(request, "parameters", target=request.url.path, outcome="refused", reason="unknown", parameter=name)
+    return WrongFilter(name, {key: said for key, said in (offered or {}).items() if key}, rule)
+
+
+def page_number(request: Request) -> int:
+    """The page that an address asks for, from 1; it may lie behind the last one, for lists become shorter.
+
+    Raises:
+        WrongFilter: It is no number of a page.
+    """
+    text = parameters(request, "page")["page"]
+    if not text:
+        return 1
+    if not (text.isascii() and text.isdecimal() and text.strip("0")):
+        raise wrong_filter(request, "page", rule="从 1 起的整数")
+    return int(text) if len(text) < 7 else 10**6
 
 
 def note(

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from canbao.portal.divisions import Division, full_code
-from canbao.portal.lists import FilterError
-from canbao.portal.page import Stop, account_of, portal_of, render
+from canbao.portal.lists import FilterError, choices, withheld
+from canbao.portal.page import Stop, WrongFilter, account_of, portal_of, render, wrong_filter
 from canbao.portal.scope import NotFound, Scope, refuse, require
 from canbao.portal.store import Broken, Publication
 
@@ -75,7 +75,7 @@ def asked_division(request: Request, capability: str, code: str) -> tuple[Scope,
     Args:
         request: The request.
         capability: What is about to be shown.
-        code: From the address: 12 digits, or the 6 or 9 of a district or township, with `-` for a division's 未落地 row.
+        code: From the address: 12 digits, or 6 or 9 of a district or township, with `-` for a division's 未落地 row.
 
     Returns:
         Scope, division in use, and its code as lists take it (with `-` where asked for).
@@ -112,6 +112,13 @@ def _level(code: str) -> int:
     return 1 if code.endswith("0" * 8) else 2 if code.endswith("0" * 6) else 3 if code.endswith("000") else 4
 
 
-def wrong_parameter(request: Request, error: FilterError) -> NotFound:
-    """An address with a filter that is not there for this person."""
-    return refuse(request, "parameters", request.url.path, "unknown", parameter=str(error))
+def wrong_parameter(request: Request, error: FilterError) -> NotFound | WrongFilter:
+    """An address with a filter that is not there for this person.
+
+    What may stand there is said, except where the role must not use some of it: then all that it cannot use is answered
+    as what does not exist (contract.md section 4).
+    """
+    name, scope = str(error), request.state.scope
+    if withheld(name, scope):
+        return refuse(request, "parameters", request.url.path, "unknown", parameter=name)
+    return wrong_filter(request, name, choices(name, scope), "0 至 999 的整数")

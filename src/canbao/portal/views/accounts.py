@@ -19,6 +19,7 @@ from canbao.portal.page import (
     field_of,
     go,
     note,
+    page_number,
     parameters,
     portal_of,
     render,
@@ -33,7 +34,7 @@ _PER_PAGE = 100
 
 def show(request: Request) -> Response:
     """`/accounts`: all accounts, with a form to make one for who may."""
-    given = parameters(request, "text", "state", "role", "page", "told")
+    given = parameters(request, "text", "state", "role", "told")
     text = plain_name(given["text"])
     found = [
         one
@@ -43,11 +44,14 @@ def show(request: Request) -> Response:
         and (not given["role"] or one.role == given["role"])
     ]
     last = max(1, -(-len(found) // _PER_PAGE))
-    page = min(max(int(given["page"]), 1), last) if given["page"].isdecimal() and len(given["page"]) < 8 else 1
+    page = min(page_number(request), last)
     return render(
         request,
         "accounts.html",
-        found=[(one, _place(request, one)) for one in found[(page - 1) * _PER_PAGE : page * _PER_PAGE]],
+        found=[
+            (one, _place(request, one), portal_of(request).accounts.newest_sign_in(one.name))
+            for one in found[(page - 1) * _PER_PAGE : page * _PER_PAGE]
+        ],
         total=len(found),
         page=page,
         last_page=last,

@@ -15,7 +15,7 @@ from canbao.clock import ZONE
 from canbao.paths import package_dir
 from canbao.portal.accounts import plain_name
 from canbao.portal.audit_log import AuditLog
-from canbao.portal.page import note, parameters, portal_of, render, when
+from canbao.portal.page import note, page_number, parameters, portal_of, render, when
 from canbao.portal.scope import ROLE_WORDS
 
 _PER_PAGE = 100
@@ -32,7 +32,7 @@ def words(kind: str) -> Mapping[str, str]:
 
 
 def _given(request: Request) -> dict[str, str]:
-    given = parameters(request, *_FILTERS, "page")
+    given = parameters(request, *_FILTERS)
     today = portal_of(request).clock().astimezone(ZONE).date()
     for name, default in (("since", today - timedelta(days=31)), ("until", today)):
         try:
@@ -46,7 +46,7 @@ def show(request: Request) -> Response:
     """`/audit`: newest first; the last month unless days are given."""
     given = _given(request)
     filters = {name: given[name] for name in _FILTERS}
-    page = max(int(given["page"]), 1) if given["page"].isdecimal() and len(given["page"]) < 8 else 1
+    page = page_number(request)
     log = portal_of(request).audit
     found, total = _search(log, filters, limit=_PER_PAGE, offset=(page - 1) * _PER_PAGE)
     return render(

@@ -32,7 +32,20 @@ from canbao.portal.fields import place
 from canbao.portal.listfile import Written
 from canbao.portal.lists import by_priority, feedback_choices, tag_choices
 from canbao.portal.loopwork import SHEET, VISIT, Desk, SheetOrder, Wanted, plan, send_out, write_batch
-from canbao.portal.page import Stop, account_of, failed, field_of, go, note, parameters, portal_of, render, when
+from canbao.portal.page import (
+    Stop,
+    account_of,
+    failed,
+    field_of,
+    go,
+    note,
+    page_number,
+    parameters,
+    portal_of,
+    render,
+    when,
+    wrong_filter,
+)
 from canbao.portal.reading import asked_division, decided, reads
 from canbao.portal.register import Download
 from canbao.portal.scope import Scope, refuse, require
@@ -65,12 +78,12 @@ def desk_of(request: Request, pub: Publication) -> Desk:
 @reads
 def show(request: Request, pub: Publication) -> Response:
     """`/dispatch?division=&show=&page=`: the batches of a division and of what lies in it."""
-    given = parameters(request, "division", "show", "page", "told")
+    given = parameters(request, "division", "show", "told")
     scope, division, code = asked_division(request, "see_batches", given["division"])
     if given["show"] not in SHOWS:
-        raise refuse(request, "parameters", request.url.path, "unknown", parameter="show")
+        raise wrong_filter(request, "show", SHOWS)
     loop, today = loop_of(request), today_of(request)
-    number = page_number(given["page"])
+    number = page_number(request)
     alone = code.endswith("-")
     found, total, people = page_of(
         loop, pub, scope, division, show=given["show"], page=number, today=today, alone=alone
@@ -102,11 +115,6 @@ def show(request: Request, pub: Publication) -> Response:
         may_dispatch=scope.can("dispatch") and division.level < 4,
         form=dispatch_form(request, scope, division, {}),
     )
-
-
-def page_number(text: str) -> int:
-    """A page's number from an address; 1 for anything else."""
-    return max(int(text), 1) if text.isascii() and text.isdecimal() and len(text) < 7 else 1
 
 
 def _sums(pub: Publication, division: Division) -> list[dict[str, Any]]:
@@ -141,13 +149,13 @@ def _sums(pub: Publication, division: Division) -> list[dict[str, Any]]:
 @reads
 def batch(request: Request, pub: Publication) -> Response:
     """`/dispatch/batch?id=P000123&show=&page=`: whom a batch asks about, and what became of each."""
-    given = parameters(request, "id", "show", "page")
+    given = parameters(request, "id", "show")
     found = asked_batch(request, "see_batches", given["id"])
     if given["show"] not in ("", "missing"):
-        raise refuse(request, "parameters", request.url.path, "unknown", parameter="show")
+        raise wrong_filter(request, "show", {"missing": "未回收"})
     scope: Scope = request.state.scope
     loop, today = loop_of(request), today_of(request)
-    number = page_number(given["page"])
+    number = page_number(request)
     rows, total = rows_of(loop, pub, scope, found, page=number, show=given["show"], today=today)
     last = max(1, -(-total // PAGE_ROWS))
     if number > last:

@@ -15,11 +15,11 @@ from canbao.portal.batches import answer_seen, loop_of
 from canbao.portal.divisions import Division, DivisionTree
 from canbao.portal.fields import place, present
 from canbao.portal.loopwork import Decision, settle_row
-from canbao.portal.page import Stop, failed, field_of, go, note, parameters, render
+from canbao.portal.page import Stop, failed, field_of, go, note, page_number, parameters, render
 from canbao.portal.reading import decided, reads
 from canbao.portal.scope import Scope, refuse, require
 from canbao.portal.store import Publication
-from canbao.portal.views.dispatch import desk_of, page_number, parsed_day, today_of, work
+from canbao.portal.views.dispatch import desk_of, parsed_day, today_of, work
 from canbao.portal.words import code_table
 
 _PER_PAGE = 20
@@ -29,12 +29,12 @@ _NOTE = 200
 @reads
 def show(request: Request, pub: Publication) -> Response:
     """`/disputes?page=`: people about whom two divisions disagree."""
-    given = parameters(request, "page", "told")
+    given = parameters(request, "told")
     scope = require(request, "settle_disputes")
     first, last = scope.range
     found = people_of(pub, first, last)
     pages = max(1, -(-len(found) // _PER_PAGE))
-    page = min(page_number(given["page"]), pages)
+    page = min(page_number(request), pages)
     part = dict(list(found.items())[(page - 1) * _PER_PAGE : page * _PER_PAGE])
     note(request, "settle_disputes", rows=len(part), page=page)
     decided = _decided(request, scope, part)

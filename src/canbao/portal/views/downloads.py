@@ -14,7 +14,18 @@ from canbao.portal.downloads import Wish, deliver, within_quota
 from canbao.portal.fields import place
 from canbao.portal.listfile import Order
 from canbao.portal.lists import KINDS, FilterError, ListQuery
-from canbao.portal.page import Stop, account_of, field_of, go, note, parameters, portal_of, render, step_up
+from canbao.portal.page import (
+    Stop,
+    account_of,
+    field_of,
+    go,
+    note,
+    parameters,
+    portal_of,
+    render,
+    step_up,
+    wrong_filter,
+)
 from canbao.portal.reading import decided, reads, wrong_parameter
 from canbao.portal.register import HOURS, query_of, query_text
 from canbao.portal.register import Request as Wanted
@@ -22,6 +33,7 @@ from canbao.portal.scope import Scope, refuse, require
 from canbao.portal.serials import new_serial, plain_serial
 from canbao.portal.store import Publication
 from canbao.portal.views.people import asked_list
+from canbao.portal.words import words
 from canbao.quality.personal import refuse_numbers
 
 FORMS = ("xlsx", "csv")
@@ -56,20 +68,26 @@ def _unit(scope: Scope) -> str:
 
 
 def _may_export(request: Request, kind: str, capability: str) -> ListQuery:
-    """The list that is asked for, by somebody who may have it as a file: the right to see is not the right to take."""
+    """The list that is asked for, by somebody who may have it as a file."""
+    _see_right(request, kind, capability)
+    return asked_list(request, kind, capability)
+
+
+def _see_right(request: Request, kind: str, capability: str) -> None:
+    """Refuse who may not have a list as a file: the right to see is not the right to take."""
     scope: Scope = request.state.scope
     wanted = ("full",) if capability == "download_full" else ("masked", "full")
     if scope.export not in wanted:
         raise refuse(request, capability, request.query_params.get("division"), "export", list=kind)
-    return asked_list(request, kind, capability)
 
 
 def _part(request: Request, rows: int) -> tuple[int, int]:
     """The part of a long list that is asked for, and its rows."""
     text = parameters(request, "file")["file"] or "1"
     downloads = portal_of(request).downloads
-    if not text.isdecimal() or len(text) > 4 or not 1 <= int(text) <= downloads.parts(rows):
-        raise refuse(request, "parameters", request.url.path, "unknown", parameter="file")
+    parts = downloads.parts(rows)
+    if not (text.isascii() and text.isdecimal()) or len(text) > 4 or not 1 <= int(text) <= parts:
+        raise wrong_filter(request, "file", rule="1" if parts == 1 else f" 1 至 {parts} 的整数")
     part = int(text)
     return part, min(downloads.part_rows, rows - (part - 1) * downloads.part_rows)
 
@@ -100,7 +118,8 @@ async def full(request: Request) -> Response:
 def _full(request: Request, pub: Publication) -> tuple[Order, Wish] | Response:
     kind = parameters(request, "list")["list"]
     if kind not in KINDS or kind == "closed":
-        raise refuse(request, "parameters", request.url.path, "unknown", parameter="list")
+        _see_right(request, kind[:20], "download_full")
+        raise wrong_filter(request, "list", words()["filter_list"])
     query = _may_export(request, kind, "download_full")
     part, rows = _part(request, query.count(pub))
     portal, account = portal_of(request), account_of(request)
@@ -122,10 +141,11 @@ def _full(request: Request, pub: Publication) -> tuple[Order, Wish] | Response:
         "form": field_of(request, "form"),
     }
     reason, message = _reason(given["reason"], given["note"])
+    why = "no format" if not message else "note" if given["note"] else "no reason"
     if given["form"] not in FORMS:
-        message = message or "请选择文件格式。"
+        message += "请选择文件格式。"
     if message:
-        note(request, "download_full", rows=rows, outcome="refused", reason="no reason")
+        note(request, "download_full", rows=rows, outcome="refused", reason=why)
         return render(request, "download_full.html", 400, **shown, message=message, given=given)
     within_quota(request, rows, query.division)
     step_up(request)

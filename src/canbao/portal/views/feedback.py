@@ -47,7 +47,20 @@ from canbao.portal.loopwork import (
     who_of,
     write_refused,
 )
-from canbao.portal.page import Stop, account_of, failed, field_of, form_of, go, note, parameters, portal_of, render
+from canbao.portal.page import (
+    Stop,
+    account_of,
+    failed,
+    field_of,
+    form_of,
+    go,
+    note,
+    page_number,
+    parameters,
+    portal_of,
+    render,
+    wrong_filter,
+)
 from canbao.portal.reading import decided, reads
 from canbao.portal.scope import Scope, refuse, require
 from canbao.portal.serials import new_serial
@@ -56,7 +69,6 @@ from canbao.portal.views.dispatch import (
     desk_of,
     files_of,
     hand_out,
-    page_number,
     settings_of,
     taken_line,
     today_of,
@@ -246,11 +258,15 @@ def _gone(request: Request, action: str, gone: receive.Gone) -> Stop:
 @reads
 def preview(request: Request, pub: Publication) -> Response:
     """`/feedback/preview?token=&show=&page=`: what would become of each row; nothing is stored yet."""
-    given = parameters(request, "token", "show", "page")
+    given = parameters(request, "token", "show")
     made = _seen(request, given["token"], "preview_feedback")
-    if given["show"] not in {"", *ROW_STATES, "hints", "conflicting"}:
-        raise refuse(request, "parameters", request.url.path, "unknown", parameter="show")
-    return _preview_page(request, made, given["show"], page_number(given["page"]))
+    offered = {name: badge[2] for name, badge in ROW_STATES.items()} | {
+        "hints": "有提示",
+        "conflicting": "与另一方矛盾",
+    }
+    if given["show"] not in {"", *offered}:
+        raise wrong_filter(request, "show", offered)
+    return _preview_page(request, made, given["show"], page_number(request))
 
 
 def _preview_page(
@@ -362,16 +378,17 @@ def _asked_receipt(request: Request, capability: str, number: str, action: str) 
 @reads
 def receipt(request: Request, pub: Publication) -> Response:
     """`/feedback/receipt?no=H20261122-0001&show=&page=`: what came back, and what the night made of each row."""
-    given = parameters(request, "no", "show", "page")
+    given = parameters(request, "no", "show")
     found = _asked_receipt(request, "upload_feedback", given["no"], "view_receipt")
-    if given["show"] not in {"", *ROW_STATES, *_OUTCOMES}:
-        raise refuse(request, "parameters", request.url.path, "unknown", parameter="show")
+    offered = {name: badge[2] for name, badge in (ROW_STATES | _OUTCOMES).items()}
+    if given["show"] not in {"", *offered}:
+        raise wrong_filter(request, "show", offered)
     scope: Scope = request.state.scope
     loop, home = loop_of(request), Home(portal_of(request).home)
     rows = _judged(home, loop, found, pub)
     chosen = [row for row in rows if given["show"] in {"", row["state"], row["outcome"]}]
     last = max(1, -(-len(chosen) // _PER_PAGE))
-    page = min(page_number(given["page"]), last)
+    page = min(page_number(request), last)
     part = chosen[(page - 1) * _PER_PAGE : page * _PER_PAGE]
     _name(pub, loop, scope, part)
     note(request, "view_receipt", target=found.receipt_no, rows=len(part), page=page)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from canbao.portal.fields import hidden
 from canbao.portal.lists import BASES, FilterError, measure_list
-from canbao.portal.page import parameters, render
+from canbao.portal.page import parameters, render, wrong_filter
 from canbao.portal.reading import asked_division, reads, wrong_parameter
 from canbao.portal.store import Publication
 from canbao.reports.layout import Column, Layout, load_layout
@@ -111,7 +111,7 @@ def show(request: Request, pub: Publication) -> Response:
     if basis not in BASES:
         raise wrong_parameter(request, FilterError("basis"))
     if table not in {one.id for one in layout.tables}:
-        raise wrong_parameter(request, FilterError("table"))
+        raise wrong_filter(request, "table", {one.id: one.name for one in layout.tables})
     columns = layout.of_table(table)
     rows: dict[str, dict[str, Any]] = {}
     for row in pub.rows("ledger_rows", basis=basis, tree=division.first, unplaced=unplaced):

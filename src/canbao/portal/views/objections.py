@@ -6,8 +6,19 @@ from starlette.responses import Response
 from canbao.errors import UserError
 from canbao.portal.fields import place
 from canbao.portal.objections import OUTCOMES, Objections
-from canbao.portal.page import Stop, account_of, field_of, go, note, parameters, portal_of, render
-from canbao.portal.scope import refuse, require
+from canbao.portal.page import (
+    Stop,
+    account_of,
+    field_of,
+    go,
+    note,
+    page_number,
+    parameters,
+    portal_of,
+    render,
+    wrong_filter,
+)
+from canbao.portal.scope import require
 from canbao.portal.words import words
 
 _STATES = {"open": "待处理", "answered": "已答复", "all": "全部"}
@@ -17,14 +28,14 @@ _PER_PAGE = 50
 def show(request: Request) -> Response:
     """`/objections?state=&page=`."""
     scope = require(request, "see_objections")
-    given = parameters(request, "state", "page")
+    given = parameters(request, "state")
     state = given["state"] or "open"
     if state not in _STATES:
-        raise refuse(request, "parameters", request.url.path, "unknown", parameter="state")
+        raise wrong_filter(request, "state", _STATES)
     found = Objections(portal_of(request).home).all()
     chosen = [one for one in found if state == "all" or bool(one["answer"]) == (state == "answered")]
     last = max(1, -(-len(chosen) // _PER_PAGE))
-    page = min(max(int(given["page"]) if given["page"].isdecimal() and len(given["page"]) < 7 else 1, 1), last)
+    page = min(page_number(request), last)
     rows = [
         one | {"place": place(scope.tree, one["division"])} for one in chosen[(page - 1) * _PER_PAGE : page * _PER_PAGE]
     ]

@@ -12,12 +12,10 @@ from canbao.portal.lists import (
     PAGE_ROWS,
     FilterError,
     ListQuery,
-    by_priority,
-    feedback_choices,
+    choices,
     measure_name,
-    tag_choices,
 )
-from canbao.portal.page import note, parameters, render
+from canbao.portal.page import note, page_number, parameters, render
 from canbao.portal.reading import asked_division, reads, wrong_parameter
 from canbao.portal.store import Publication
 from canbao.portal.words import words
@@ -69,7 +67,7 @@ def _list(request: Request, pub: Publication, kind: str) -> Response:
     scope = request.state.scope
     counts = query.counts(pub)
     last = max(1, -(-counts["rows"] // PAGE_ROWS))
-    number = _page_number(request, last)
+    number = min(page_number(request), last)
     rows = [query.shown(row, scope) for row in query.page(pub, number, counts["rows"])]
     note(
         request, "view_list", target=query.division, rows=len(rows),
@@ -105,22 +103,7 @@ def _list(request: Request, pub: Publication, kind: str) -> Response:
     )
 
 
-def _page_number(request: Request, last: int) -> int:
-    text = parameters(request, "page")["page"]
-    return min(max(int(text), 1), last) if text.isdecimal() and len(text) < 9 else 1
-
-
 def _choices(request: Request, kind: str) -> Mapping[str, Mapping[str, Any]]:
     """What the filters of a list offer, in words."""
-    scope = request.state.scope
-    if kind == "uninsured":
-        priorities = {one: one for one in "123456789"} if by_priority(scope) else {}
-        return {
-            "reason": words()["reason"],
-            "group": tag_choices(scope),
-            "feedback": feedback_choices(scope),
-            "priority": priorities,
-        }
-    if kind == "duplicates":
-        return {name: words()[f"duplicate_{name}"] for name in ("action", "kind", "state", "part")}
-    return {}
+    offered = {"uninsured": ("reason", "group", "feedback", "priority"), "duplicates": FILTERS["duplicates"]}
+    return {name: choices(name, request.state.scope) for name in offered.get(kind, ())}
