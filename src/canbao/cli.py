@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from canbao.errors import CanbaoError, UserError, masked_traceback
+from canbao.home import PRIVATE
 from canbao.loop.commands import add_commands as loop_commands
 from canbao.portal.commands import add_commands as portal_commands
 
@@ -27,10 +28,6 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 
 
-PRIVATE = 0o077
-"""The umask of whatever writes into a home: it holds personal data, so that its owner alone may read it."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -40,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:  # the process ends with this command: taking a million objects apart would take seconds
         atexit.register(gc.freeze)
     parsed = _parser().parse_args(arguments)
+    if hasattr(parsed, "home"):
+        os.umask(PRIVATE)
     try:
         return int(parsed.command(parsed))
     except CanbaoError as error:
@@ -246,7 +245,6 @@ def _see_folders(arguments: argparse.Namespace) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     accepts = _accepts(arguments.accept, arguments.reason)
     _see_folders(arguments)
-    os.umask(PRIVATE)
     from canbao.nightly import MAIN_MEASURES, Options
     from canbao.quality.nights import in_words
     from canbao.runner import run_night
@@ -294,7 +292,6 @@ def _schedule(arguments: argparse.Namespace) -> int:
     if not arguments.landing.is_dir():
         raise UserError(f"来文目录 {arguments.landing} 不存在或不是目录（--landing）。请检查路径。")
     _see_folders(arguments)
-    os.umask(PRIVATE)
     home = Home(arguments.home.resolve())
     home.prepare()
     options = {
@@ -313,7 +310,6 @@ def _schedule(arguments: argparse.Namespace) -> int:
 
 
 def _feedback(arguments: argparse.Namespace) -> int:
-    os.umask(PRIVATE)
     from canbao.feedback import take_back
 
     sheets = take_back(arguments.files, arguments.home, arguments.as_of)
@@ -322,7 +318,6 @@ def _feedback(arguments: argparse.Namespace) -> int:
 
 
 def _repair(arguments: argparse.Namespace) -> int:
-    os.umask(PRIVATE)
     if bool(arguments.files) != (arguments.action == "answer"):
         raise UserError("只有 canbao repair answer 后面要写文件，而且至少写一个。")
     if arguments.due is not None and arguments.action != "issue":
@@ -344,7 +339,6 @@ def _repair(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from canbao.status import standing, status
 
-    os.umask(PRIVATE)
     now = standing(arguments.home, arguments.max_age)
     found = status(now)
     print("\n".join(found.lines))
@@ -363,7 +357,6 @@ def _rewrite_entry(root: Path, now: "Standing") -> None:
 
 
 def _incident(arguments: argparse.Namespace) -> int:
-    os.umask(PRIVATE)
     from canbao.quality import incidents
 
     if arguments.action == "list":
@@ -377,7 +370,6 @@ def _incident(arguments: argparse.Namespace) -> int:
 
 
 def _release(arguments: argparse.Namespace) -> int:
-    os.umask(PRIVATE)
     from canbao.quality import releases
 
     if arguments.action == "list":

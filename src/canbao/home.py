@@ -17,6 +17,12 @@ from canbao.errors import Blocked, UserError
 
 KEY_VARIABLE = "CANBAO_KEY"
 
+PRIVATE = 0o077
+"""The umask of whatever writes into a home: it holds personal data, so that its owner alone may read it."""
+
+_MARKS = ("key", "key.fingerprint", "published", "runs", "portal", "audit", "canbao.toml", "brief.toml")
+"""What an installation has, or is given before it begins; one of them is enough."""
+
 KEPT_RUNS = 30
 """Stopped nights whose rejected rows stay laid out in `<home>/runs/<run_id>/`."""
 
@@ -40,6 +46,29 @@ class Home:
         self.history = root / "history"
         self.prefect = root / "prefect"
         self.runs = root / "runs"
+
+    def see(self) -> None:
+        """See that the folder is an installation, or is empty and may become one: for whatever does not begin one.
+
+        `canbao run` and `canbao schedule` make the folder; a mistyped `--home` must not become a second installation.
+
+        Raises:
+            UserError: There is no such folder, or it is something else.
+        """
+        if not self.root.is_dir():
+            raise UserError(
+                f"工作目录 {self.root} 不存在（--home），未建立任何内容。请检查路径；"
+                "新装时先运行一次 canbao run，或先建好这个空目录。"
+            )
+        try:
+            inside = {path.name for path in self.root.iterdir()} - {"lost+found"}
+        except OSError as error:
+            raise UserError(f"工作目录 {self.root} 无法读取（{error.strerror}）。请检查目录权限（--home）。") from None
+        if inside and not inside & {*_MARKS}:
+            raise UserError(
+                f"目录 {self.root} 里有别的内容，不是参保台账的工作目录（--home），未建立任何内容。请检查路径；"
+                "新装时先运行一次 canbao run，或另建一个空目录。"
+            )
 
     def prepare(self) -> None:
         """Make the folder and see that it can be written to.
@@ -163,7 +192,7 @@ class Home:
         return self.current.resolve() if self.current.exists() else None
 
     def current_fault(self) -> str:
-        """What is wrong with `current`, and what to do, in Chinese; empty where nothing is, as before the first night."""
+        """What is wrong with `current`, and what to do, in Chinese; empty where nothing is wrong."""
         whole = self.publications()
         target = self.current.readlink() if self.current.is_symlink() else None
         if target is None and not self.current.exists():

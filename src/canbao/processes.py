@@ -8,6 +8,8 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from canbao.home import PRIVATE
+
 
 def family(root: int) -> list[int]:
     """A process and all below it, the root first; one that is gone stays in the list, without children."""
@@ -30,7 +32,7 @@ def workers(count: int) -> ProcessPoolExecutor:
 
 def be_a_worker() -> None:
     """What a process does first that works for another: keep its files private, leave Ctrl-C to it, end with it."""
-    os.umask(0o077)
+    os.umask(PRIVATE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
 

@@ -200,6 +200,7 @@ def test_the_list_tells_the_last_sign_in_and_who_never_came(tmp_path):
 
 def test_the_log_is_verified_and_copied(tmp_path):
     home, copy = tmp_path / "home", tmp_path / "copy"
+    home.mkdir()
     add(home, "one", "--role", "city", "--division", CITY)
     add(home, "two", "--role", "city", "--division", CITY)
     done = run("audit", "verify", "--home", home)
@@ -216,6 +217,7 @@ def test_the_log_is_verified_and_copied(tmp_path):
 
 def test_a_cut_or_deleted_log_is_missed(tmp_path):
     home, copy = tmp_path / "home", tmp_path / "copy"
+    home.mkdir()
     for name in ("one", "two"):
         add(home, name, "--role", "city", "--division", CITY)
     (home / "canbao.toml").write_text(f'[audit]\ncopy_to = "{copy}"\n')
@@ -236,7 +238,31 @@ def test_a_cut_or_deleted_log_is_missed(tmp_path):
     assert (copy / path.name).read_bytes() == good
 
 
-def test_a_home_that_is_not_there(tmp_path):
-    for what in (("user", "list"), ("user", "close", "x"), ("audit", "verify")):
-        assert run(*what, "--home", tmp_path / "none").returncode == 2
+@pytest.mark.parametrize("what", [
+    ("user", "list"), ("user", "close", "x"), ("user", "add", "x", "--role", "city", "--division", CITY, "--password-stdin"),
+    ("audit", "verify"), ("audit", "copy", "--to", "copy"), ("serve", "--port", "0"), ("compliance", "--out", "x.xlsx"),
+    ("trace", "x"), ("dispatch", "list"),
+])  # fmt: skip
+def test_a_mistyped_home_is_refused_and_nothing_is_made_there(tmp_path, what):
+    done = run(*what, "--home", tmp_path / "none", said=f"{PASSWORD}\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "不存在（--home），未建立任何内容" in done.stderr and "canbao run" in done.stderr
     assert not (tmp_path / "none").exists()
+    other = tmp_path / "other"
+    (other / "letters").mkdir(parents=True)
+    done = run(*what, "--home", other, said=f"{PASSWORD}\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "不是参保台账的工作目录" in done.stderr and "canbao run" in done.stderr
+    assert [path.name for path in other.iterdir()] == ["letters"]
+
+
+@pytest.mark.parametrize("begun", ["", "canbao.toml", "key", "lost+found"])
+def test_accounts_may_be_made_before_the_first_night_in_a_folder_that_is_meant_for_it(tmp_path, begun):
+    if begun == "lost+found":
+        (tmp_path / begun).mkdir()
+    elif begun:
+        (tmp_path / begun).write_text("" if begun == "canbao.toml" else "0" * 64)
+    assert add(tmp_path, "one", "--role", "city", "--division", CITY).returncode == 0
+    assert Accounts(tmp_path).get("one") is not None
+    made = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != begun]
+    assert made and all(path.stat().st_mode & 0o077 == 0 for path in made)

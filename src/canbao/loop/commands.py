@@ -1,7 +1,6 @@
 """`canbao dispatch`: send lists to townships and villages, write their sheets, list and recall batches."""
 
 import argparse
-import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from canbao.loop.dispatch import Plan
     from canbao.loop.state import Batch, Loop
 
-_PRIVATE = 0o077
 _LEVELS = {"village": 4, "township": 3}
 SHOWN = 200
 """Batches that `list` prints; more are counted."""
@@ -79,12 +77,10 @@ def _years(text: str) -> int:
 
 
 def _dispatch(arguments: argparse.Namespace) -> int:
-    os.umask(_PRIVATE)
     from canbao.home import Home
 
     home = Home(arguments.home.resolve())
-    if not home.root.is_dir():
-        raise UserError(f"工作目录 {home.root} 不存在（--home）。请检查路径。")
+    home.see()
     if arguments.batches and arguments.action not in {"recall", "sheets"}:
         raise UserError("批次号只用于 canbao dispatch recall 和 canbao dispatch sheets。")
     if arguments.dry_run and (arguments.action != "send" or arguments.out is not None):

@@ -2,7 +2,6 @@
 
 import argparse
 import getpass
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -16,7 +15,6 @@ from canbao.errors import UserError
 
 _ROLES = ("city", "district", "township", "village", "system_admin", "security_admin", "auditor")
 _EXPORTS = ("none", "masked", "full")
-_PRIVATE = 0o077
 
 Adder = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
@@ -87,11 +85,10 @@ def _port(text: str) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    os.umask(_PRIVATE)
     from canbao.portal.serve import serve
 
     serve(
-        arguments.home.resolve(),
+        _existing(arguments.home),
         arguments.host,
         arguments.port,
         tls_cert=arguments.tls_cert,
@@ -102,14 +99,11 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _user(arguments: argparse.Namespace) -> int:
-    os.umask(_PRIVATE)
     from canbao.home import Home
     from canbao.portal.accounts import Accounts, plain_name
     from canbao.portal.settings import load_portal_settings
 
-    home: Path = arguments.home.resolve()
-    if arguments.what != "add" and not home.is_dir():
-        raise UserError(f"工作目录 {home} 不存在（--home）。请检查路径。")
+    home = _existing(arguments.home)
     settings = load_portal_settings(home)
     Home(home).prepare()
     accounts = Accounts(home, settings)
@@ -222,13 +216,10 @@ def _listed(accounts: Any) -> list[str]:
 
 
 def _audit(arguments: argparse.Namespace) -> int:
-    os.umask(_PRIVATE)
     from canbao.portal.audit_log import AuditLog
     from canbao.portal.settings import load_portal_settings
 
-    home: Path = arguments.home.resolve()
-    if not home.is_dir():
-        raise UserError(f"工作目录 {home} 不存在（--home）。请检查路径。")
+    home = _existing(arguments.home)
     log, place = AuditLog(home), load_portal_settings(home).audit_copy_to
     if arguments.what == "verify":
         verdict = log.verify(place)
@@ -248,7 +239,6 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 
 def _trace(arguments: argparse.Namespace) -> int:
-    os.umask(_PRIVATE)
     from canbao.portal.trace import told, trace
 
     home = _existing(arguments.home)
@@ -266,7 +256,6 @@ def _trace(arguments: argparse.Namespace) -> int:
 
 
 def _compliance(arguments: argparse.Namespace) -> int:
-    os.umask(_PRIVATE)
     from canbao.portal.compliance import write_register
 
     home = _existing(arguments.home)
@@ -277,7 +266,9 @@ def _compliance(arguments: argparse.Namespace) -> int:
 
 
 def _existing(path: Path) -> Path:
+    """The folder of an installation that is there; none of these commands may begin one by mistake."""
+    from canbao.home import Home
+
     home: Path = path.resolve()
-    if not home.is_dir():
-        raise UserError(f"工作目录 {home} 不存在（--home）。请检查路径。")
+    Home(home).see()
     return home

@@ -277,6 +277,23 @@ class Downloads:
             told = (self._portal.home, what, account.name, line, self.day())
             threading.Thread(target=_tell, args=told, daemon=True).start()
 
+    def within_misses(self, account: Account, more: int, line: str) -> bool:
+        """Whether so many more numbers that nobody has are within the day's budget; where not, the bureau is told.
+
+        A masked number leaves a thousand that fit; a search, or a file, that says which of them exists would be the way
+        round it.
+
+        Args:
+            account: Who asks.
+            more: Numbers that nobody has: those of a file, or the one that a search may turn out to be.
+            line: For the alarm, in Chinese; names the account and no person.
+        """
+        used = self._portal.accounts.search_misses(account.name, self.day())
+        if used + more <= self._portal.settings.search_misses:
+            return True
+        self.alarm(account, "search_misses", line)
+        return False
+
     def close(self) -> None:
         """End the processes; what they write is thrown away."""
         self.writers.close()

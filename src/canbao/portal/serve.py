@@ -93,8 +93,9 @@ def serve(
         )
     _small_heaps()
     settings = load_portal_settings(home)
-    Home(home).prepare()
-    Home(home).key()  # another key than the home was built with is told now, and not out of the middle of the start
+    installation = Home(home)
+    installation.prepare()
+    installation.key()  # another key than the home was built with is told now, and not out of the middle of the start
     listening = _listen(host, port)
     with listening:
         _see_certificate(tls_cert, tls_key)

@@ -200,19 +200,14 @@ _TOO_MANY_MISSES = (
 
 
 def _within_misses(request: Request, misses: int) -> bool:
-    """Whether so many numbers that nobody has are still within the day's searches; they count as such.
-
-    A list of all numbers that fit a masked one would otherwise come back with the one that somebody has.
-    """
+    """Whether so many numbers of a file that nobody has are within the day's searches; they count as such."""
     if not misses:
         return True
     portal, account = portal_of(request), account_of(request)
-    day, limit = portal.downloads.day(), portal.settings.search_misses
-    within = portal.accounts.search_misses(account.name, day) + misses <= limit
-    portal.accounts.note_search_miss(account.name, day, misses)
-    if not within:
-        line = f"账号 {account.name} 上传的文件里有 {misses} 个查无此人的证件号码，超过每日 {limit} 次，未采用。"
-        portal.downloads.alarm(account, "search_misses", line)
+    limit = portal.settings.search_misses
+    line = f"账号 {account.name} 上传的文件里有 {misses} 个查无此人的证件号码，超过每日 {limit} 次，未采用。"
+    within = portal.downloads.within_misses(account, misses, line)
+    portal.accounts.note_search_miss(account.name, portal.downloads.day(), misses)
     return within
 
 

@@ -56,17 +56,13 @@ def find(request: Request, pub: Publication) -> Response:
 def _see_budget(request: Request) -> None:
     """Refuse who has searched for too many numbers that nobody has.
 
-    A masked number leaves a thousand that fit; a search that says which of them exists would be the way round it.
-
     Raises:
         Stop: The day's searches are used up; noted, and the bureau is told.
     """
     portal, account = portal_of(request), account_of(request)
     limit = portal.settings.search_misses
-    if portal.accounts.search_misses(account.name, portal.downloads.day()) < limit:
+    line = f"账号 {account.name} 今日按号码查人有 {limit} 次查无此人，已停用其今日的号码查询。"
+    if portal.downloads.within_misses(account, 1, line):
         return
     note(request, "search", outcome="refused", reason="too many misses", limit=limit)
-    portal.downloads.alarm(
-        account, "search_misses", f"账号 {account.name} 今日按号码查人有 {limit} 次查无此人，已停用其今日的号码查询。"
-    )
     raise Stop(f"今日按号码查人已有 {limit} 次查无此人，今天不能再按号码查询，请改用姓名。已记入审计日志。", 429)
