@@ -5,7 +5,9 @@ import re
 import polars as pl
 import pytest
 
+from canbao.portal import index
 from canbao.portal.evidence import duplicate_words
+from canbao.portal.store import Publication
 
 from .kit import shown
 from .published import DISTRICT, OTHER_DISTRICT
@@ -113,6 +115,30 @@ def test_the_unplaced_of_a_division_are_people_and_not_what_its_bureau_has_to_do
             assert f"共 {len(wanted)} 人" in page and "未落地" in page
     own = office.query("duplicates", DISTRICT).count(office.pub)
     assert own > office.query("duplicates", f"{DISTRICT}-").count(office.pub)
+
+
+def test_people_without_a_known_township_are_the_duplicates_of_the_unplaced(office, tmp_path):
+    """The same publication, but of three people with pairs only the district is known, of one of them on one side."""
+    source, folder = office.pub.folder, tmp_path / "2026-01-15" / "r"
+    folder.mkdir(parents=True)
+    for path in source.iterdir():
+        if path.name != "person.parquet":
+            (folder / path.name).symlink_to(path)
+    some = sorted(set(office.table("duplicate_enrollment")["person_id"]))[:3]
+    place = {name: pl.col("person_id").is_in(some[: 2 if name == "residence_place" else 3]) for name in
+             ("household_place", "residence_place")}  # fmt: skip
+    office.table("person").with_columns(
+        pl.when(here).then(pl.lit(DISTRICT)).otherwise(pl.col(name)).alias(name) for name, here in place.items()
+    ).write_parquet(folder / "person.parquet")
+    index.build(folder, tmp_path / "index.duckdb")
+    pub = Publication(folder, tmp_path / "index.duckdb")
+    try:
+        for basis, wanted in (("", some), ("household", some), ("residence", some[:2])):
+            query = office.query("duplicates", f"{DISTRICT}-", basis)
+            assert set(office.ids(query, pub)) == set(wanted), basis
+            assert query.counts(pub)["persons"] == len(wanted)
+    finally:
+        pub.close()
 
 
 def test_names_that_differ_are_marked(office):
