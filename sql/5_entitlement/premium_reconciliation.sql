@@ -23,6 +23,27 @@ recent AS (
     WHERE p.end_no >= least(run.year_first_month, run.as_of_month - run.as_of_month % 12) AND p.amount > 0
 ),
 
+-- what was given back without a record of where, and is more than what was paid without one: it takes from no relation,
+-- so that somebody has to say which one it was meant for
+loose_refund AS (
+    SELECT p.person_key, p.row_no
+    FROM payment AS p
+    INNER JOIN (
+        SELECT o.person_key, o.is_staff
+        FROM payment AS o
+        CROSS JOIN run
+        WHERE
+            o.rel_no IS NULL AND o.end_no >= least(run.year_first_month, run.as_of_month - run.as_of_month % 12)
+            AND o.person_key IN (SELECT n.person_key FROM payment AS n WHERE n.amount < 0 AND n.rel_no IS NULL)
+        GROUP BY o.person_key, o.is_staff
+        HAVING sum(o.amount) < 0
+    ) AS s ON p.person_key = s.person_key AND p.is_staff = s.is_staff
+    CROSS JOIN run
+    WHERE
+        p.amount < 0 AND p.rel_no IS NULL
+        AND p.end_no >= least(run.year_first_month, run.as_of_month - run.as_of_month % 12)
+),
+
 aid_best AS (
     SELECT person_key, tier1_personal, tier2_personal
     FROM aid
@@ -54,6 +75,9 @@ found AS (
     SELECT p.person_key, 'paid_without_record', NULL, p.row_no, 'DUP-5', NULL
     FROM recent AS p
     WHERE p.rel_no IS NULL
+    UNION ALL
+    SELECT person_key, 'paid_without_record', NULL, row_no, 'DUP-5', NULL
+    FROM loose_refund
     UNION ALL
     SELECT p.person_key, 'paid_but_stopped', p.rel_no, p.row_no, 'DUP-5', NULL
     FROM recent AS p
@@ -106,6 +130,8 @@ doubted AS (
 ),
 
 standing AS (
+    SELECT row_no FROM loose_refund
+    UNION ALL
     SELECT row_no
     FROM doubted
     WHERE
