@@ -179,6 +179,12 @@ def test_an_increment_may_say_that_there_is_nothing_new(deliver: Put, night: Nig
     assert drop_unused(tmp_path / "staged", read.result) == 0
 
 
+def test_a_refused_file_has_no_rows_rather_than_unknown_ones(deliver: Put, night: Night) -> None:
+    deliver("death", "姓名\n甲\n")
+    row = night().file()
+    assert (row["state"], row["rows_read"], row["rows_accepted"], row["rows_rejected"]) == ("refused", 0, 0, 0)
+
+
 def test_a_refused_file_leaves_nothing_behind(deliver: Put, night: Night, tmp_path: Path) -> None:
     deliver("death", A + '"open')
     night()

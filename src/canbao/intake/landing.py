@@ -486,7 +486,8 @@ class _Night:
             "bytes": report.size,
         }
         if not report.parts:
-            self._rows.append({**common, "file_no": len(self._rows) + 1, "file": shown_name(report.path)})
+            nothing = dict.fromkeys(("rows_read", "rows_accepted", "rows_rejected"), 0)
+            self._rows.append({**common, **nothing, "file_no": len(self._rows) + 1, "file": shown_name(report.path)})
         for part in report.parts:
             number = len(self._rows) + 1
             name = shown_name(report.path) + (f"#{without_numbers(part.part)}" if part.part else "")
