@@ -50,7 +50,8 @@ class Home:
     def see(self) -> None:
         """See that the folder is an installation, or is empty and may become one: for whatever does not begin one.
 
-        `canbao run` and `canbao schedule` make the folder; a mistyped `--home` must not become a second installation.
+        `canbao run`, `canbao schedule` and `canbao user add` make the folder; a mistyped `--home` must not become a
+        second installation.
 
         Raises:
             UserError: There is no such folder, or it is something else.

@@ -200,7 +200,6 @@ def test_the_list_tells_the_last_sign_in_and_who_never_came(tmp_path):
 
 def test_the_log_is_verified_and_copied(tmp_path):
     home, copy = tmp_path / "home", tmp_path / "copy"
-    home.mkdir()
     add(home, "one", "--role", "city", "--division", CITY)
     add(home, "two", "--role", "city", "--division", CITY)
     done = run("audit", "verify", "--home", home)
@@ -217,7 +216,6 @@ def test_the_log_is_verified_and_copied(tmp_path):
 
 def test_a_cut_or_deleted_log_is_missed(tmp_path):
     home, copy = tmp_path / "home", tmp_path / "copy"
-    home.mkdir()
     for name in ("one", "two"):
         add(home, name, "--role", "city", "--division", CITY)
     (home / "canbao.toml").write_text(f'[audit]\ncopy_to = "{copy}"\n')
@@ -239,7 +237,7 @@ def test_a_cut_or_deleted_log_is_missed(tmp_path):
 
 
 @pytest.mark.parametrize("what", [
-    ("user", "list"), ("user", "close", "x"), ("user", "add", "x", "--role", "city", "--division", CITY, "--password-stdin"),
+    ("user", "list"), ("user", "close", "x"),
     ("audit", "verify"), ("audit", "copy", "--to", "copy"), ("serve", "--port", "0"), ("compliance", "--out", "x.xlsx"),
     ("trace", "x"), ("dispatch", "list"),
 ])  # fmt: skip
@@ -253,6 +251,17 @@ def test_a_mistyped_home_is_refused_and_nothing_is_made_there(tmp_path, what):
     done = run(*what, "--home", other, said=f"{PASSWORD}\n")
     assert (done.returncode, done.stdout) == (2, "")
     assert "不是参保台账的工作目录" in done.stderr and "canbao run" in done.stderr
+    assert [path.name for path in other.iterdir()] == ["letters"]
+
+
+def test_the_first_account_begins_an_installation_and_says_where(tmp_path):
+    home = tmp_path / "none"
+    first = add(home, "one", "--role", "city", "--division", CITY)
+    assert (first.returncode, f"工作目录 {home} 原来不存在，已新建" in first.stderr) == (0, True)
+    assert "新建" not in add(home, "two", "--role", "city", "--division", CITY).stderr
+    other = tmp_path / "other"
+    (other / "letters").mkdir(parents=True)
+    assert add(other, "one", "--role", "city", "--division", CITY).returncode == 2
     assert [path.name for path in other.iterdir()] == ["letters"]
 
 

@@ -103,7 +103,7 @@ def _user(arguments: argparse.Namespace) -> int:
     from canbao.portal.accounts import Accounts, plain_name
     from canbao.portal.settings import load_portal_settings
 
-    home = _existing(arguments.home)
+    home = _begun(arguments.home) if arguments.what == "add" else _existing(arguments.home)
     settings = load_portal_settings(home)
     Home(home).prepare()
     accounts = Accounts(home, settings)
@@ -263,6 +263,18 @@ def _compliance(arguments: argparse.Namespace) -> int:
     console.note(home, "compliance")
     print(f"个人信息处理活动登记已写入 {arguments.out}。")
     return 0
+
+
+def _begun(path: Path) -> Path:
+    """The folder of an installation; where there is none, the first account begins one, and it is said where."""
+    home = path.resolve()
+    if home.exists():
+        return _existing(path)
+    print(
+        f"canbao user: 工作目录 {home} 原来不存在，已新建。若是路径写错（--home），请删除它，改正后重做。",
+        file=sys.stderr,
+    )
+    return home
 
 
 def _existing(path: Path) -> Path:
