@@ -16,16 +16,26 @@ several AS (
     WHERE person_key IN (SELECT person_key FROM repeated)
 ),
 
+-- numbers that another row of these people calls used-to-be
+former AS (
+    SELECT DISTINCT number_key(p.old_certno) AS number_key
+    FROM src_population AS p
+    INNER JOIN several AS s ON p.row_no = s.row_no
+    WHERE p.old_certno IS NOT NULL AND number_key(p.old_certno) <> s.number_key
+),
+
 silent AS (
     SELECT s.row_no
     FROM src_population AS p
     INNER JOIN several AS s ON p.row_no = s.row_no
+    LEFT JOIN former AS f ON s.number_key = f.number_key
     QUALIFY row_number() OVER (
         PARTITION BY s.person_key
         ORDER BY
             (p.resd_status IN ('2', '3', '4', '5', '6', '7'))::INTEGER,
             (length(p.certno) = 15)::INTEGER,
             p.status_date DESC NULLS LAST,
+            (f.number_key IS NOT NULL)::INTEGER,
             (s.person_key = s.number_key)::INTEGER,
             p.certno
     ) > 1
