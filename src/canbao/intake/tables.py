@@ -212,18 +212,18 @@ def read_parquet(path: Path, source: SourceDef) -> tuple[Layout, Iterator[Batch]
     except (Exception, pl.exceptions.PanicException) as error:
         raise FileRefused("damaged", "Parquet文件已损坏或被截断，无法读取。请重新导出并传送。") from error
     layout = find_layout(source, [(1, names)])
+    wanted = set(layout.columns.values())
+    # what nobody asked for may be bytes of whatever kind
+    texts = [
+        None if place not in wanted and kind == pl.Binary else _as_text(name, kind)
+        for place, (name, kind) in enumerate(schema.items())
+    ]
     for place in layout.columns.values():
-        if _as_text(names[place], schema[names[place]]) is None:
+        if texts[place] is None:
             kind = without_numbers(str(schema[names[place]]))
             raise FileRefused(
                 "column_type", f"列“{names[place].strip()}”的类型（{kind}）无法读取。请改为文本列后重报。"
             )
-    wanted = set(layout.columns.values())
-    # what nobody asked for may be bytes of whatever kind
-    texts = [
-        None if place not in wanted and schema[name] == pl.Binary else _as_text(name, schema[name])
-        for place, name in enumerate(names)
-    ]
     cells = frame.select(
         (pl.lit("") if text is None else text.fill_null("")).alias(str(place)) for place, text in enumerate(texts)
     )
